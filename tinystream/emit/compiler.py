@@ -1,0 +1,62 @@
+"""Find a C compiler of this machine; run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from tinystream.errors import BuildError
+
+WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler for this machine: what to call it, how to run it, what it says of its version."""
+
+    name: str
+    command: tuple[str, ...]
+    version: str
+
+    def build(self, sources: Sequence[Path], out: Path, *flags: str) -> Path:
+        """Compile and link; BuildError with the compiler's own words where it refuses."""
+        command = [*self.command, *flags, *map(str, sources), "-o", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise BuildError(f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}", "this is a bug of tinystream if you did not change the C")
+        return out
+
+
+@cache
+def compilers() -> tuple[Compiler, ...]:
+    """All that work here: $CC, gcc, clang (or cc where neither is), then zig from the ziglang package; each family once."""
+    candidates = [("cc", tuple(os.environ["CC"].split()))] if os.environ.get("CC") else []
+    here = [name for name in ("gcc", "clang") if shutil.which(name)] or ["cc"] * bool(shutil.which("cc"))
+    candidates += [(name, (name,)) for name in here]
+    if find_spec("ziglang"):
+        candidates.append(("zig", (sys.executable, "-m", "ziglang", "cc")))
+    found: dict[str, Compiler] = {}
+    for name, command in candidates:
+        try:
+            answer = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
+        except OSError:
+            continue
+        version = answer.stdout.splitlines()[0] if answer.stdout else ""
+        if answer.returncode == 0 and version not in {c.version for c in found.values()}:
+            found.setdefault(name, Compiler(name, command, version))
+    return tuple(found.values())
+
+
+def compiler() -> Compiler:
+    """The first that works here, or BuildError."""
+    if not compilers():
+        raise BuildError("no C compiler here: neither $CC, gcc, clang nor the ziglang package", "pip install ziglang, or --engine python")
+    return compilers()[0]

@@ -1,0 +1,267 @@
+"""Write a plan as C.  Knows C syntax and the naming rule; knows nothing of any stage."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tinystream import __version__
+from tinystream.emit.templates import header, kernels_version, template, templates
+from tinystream.plan.plan import Plan
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
+
+
+def emit(plan: Plan, out: Path) -> list[Path]:
+    """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written."""
+    out.mkdir(parents=True, exist_ok=True)
+    common = templates() / "kernels"
+    needed = list(dict.fromkeys(header(step) for step in plan.steps))
+    headers = closure([common / "ts_event.h", *needed])
+    for path in headers:
+        shutil.copyfile(path, out / path.name)
+    texts = {f"{plan.name}.c": source(plan, [h.name for h in needed]), f"{plan.name}.h": interface(plan), **tables(plan)}
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    return sorted([out / h.name for h in headers] + [out / name for name in texts])
+
+
+def closure(headers: list[Path]) -> list[Path]:
+    """The headers and all that they include from the folder they lie in, or from ours."""
+    found: dict[Path, None] = {}
+    queue = list(headers)
+    while queue:
+        path = queue.pop(0)
+        if path in found:
+            continue
+        found[path] = None
+        for name in re.findall(r'#include "(ts_\w+\.h)"', path.read_text(encoding="utf-8")):
+            beside = path.with_name(name)
+            queue.append(beside if beside.exists() else templates() / "kernels" / name)
+    return list(found)
+
+
+# --- the files ------------------------------------------------------------------------------------------------
+
+
+def source(plan: Plan, includes: list[str]) -> str:
+    names = table_names(plan)
+    return template("app.c").substitute(
+        about(plan),
+        includes="\n".join(f'#include "{h}"' for h in ["ts_fixed.h", *includes]),
+        arena=arena(plan),
+        steps="\n".join(declare(plan, step, names) for step in plan.steps),
+        clock="static uint32_t sequence;\nstatic uint64_t block;\n" if plan.detector is not None else "",
+        reset="\n".join(reset(plan)) or "    /* nothing is remembered */",
+        calls="\n".join(calls(plan)),
+    )
+
+
+def interface(plan: Plan) -> str:
+    x = plan.x[0]
+    return template("app.h").substitute(
+        about(plan),
+        NAME=plan.name.upper(),
+        block=x.size,
+        block_us=round(1_000_000 / x.rate_hz),
+        steps_count=len(plan.steps),
+        labels=", ".join(f'"{label}"' for label in plan.labels) or '""',
+        digest=plan.digest,
+    )
+
+
+def about(plan: Plan) -> dict[str, object]:
+    """What the heads of the generated files tell."""
+    x = plan.x[0]
+    return dict(
+        name=plan.name,
+        version=__version__,
+        origin=f" (definition {plan.digest[:16]})" if plan.digest else "",
+        says=comment(plan.says or "A plan without a definition."),
+        heartbeat=f"{1000 / float(x.rate_hz):g} ms: {x.size} {x.dtype} values",
+        ram_bytes=plan.ram_bytes,
+        arena_bytes=plan.arena_bytes,
+        state_bytes=plan.state_bytes,
+        table_bytes=plan.table_bytes,
+        kernels_version=kernels_version(),
+        inputs=", ".join(f"const {argument(s, n)}" for s, n in zip(plan.x, input_names(plan))),
+    )
+
+
+def tables(plan: Plan) -> dict[str, str]:
+    """<name>_tables.h and .c; arrays with equal contents are written once."""
+    unique = {id_: (name, table) for (id_, name, table) in table_list(plan)}
+    guard = f"{plan.name.upper()}_TABLES_H"
+    externs = "\n".join(f"extern {signature(n, t)};" for n, t in unique.values())
+    arrays = "\n\n".join(f"{signature(n, t)} = {{\n{rows(t)}\n}};" for n, t in unique.values())
+    return {
+        f"{plan.name}_tables.h": f"/* {plan.name}_tables.h - constants of {plan.name}.c; generated, do not edit */\n"
+        f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{externs}\n\n#endif\n",
+        f"{plan.name}_tables.c": f"/* {plan.name}_tables.c - constants of {plan.name}.c; generated, do not edit */\n"
+        f'#include "{plan.name}_tables.h"\n\n{arrays}\n',
+    }
+
+
+# --- parts of the source --------------------------------------------------------------------------------------
+
+
+def arena(plan: Plan) -> str:
+    """A union: each buffer is a member padded to its offset, so C knows its type and the debugger its name."""
+    if not plan.buffers:
+        return ""
+    lines = ["/* --- what flows between the steps; a place is used again once its last reader has run ------------------- */", "", "static union {"]
+    for step in plan.steps:
+        mine = sorted((b for b in plan.buffers if b.step == step.name), key=lambda b: b.member != "y")
+        for b in mine:
+            pad = f"uint8_t _[{b.offset}]; " if b.offset else ""
+            name = step.name if b.member == "y" else f"{step.name}_{b.member}"
+            row = f"    struct {{ {pad:<20}{b.dtype}_t {b.member}[{b.size}]; }} {name};"
+            lines.append(f"{row:<76}/* steps {b.first}-{b.last} */" if b.last > b.first else f"{row:<76}/* step {b.first} */")
+    return "\n".join([*lines, "} arena;", ""])
+
+
+def declare(plan: Plan, step: Step, names: dict[tuple[str, str], str]) -> str:
+    """`struct ts_<kind>` with its members by name, and the state if the step keeps any."""
+    scratch = {n: f"arena.{step.name}_{n}.{n}" for n in step.scratch}
+    members = {**{n: number(v) for n, v in step.params.items()}, **{n: names[step.name, n] for n in step.tables}, **scratch}
+    lines = [f"/* {step.name}: {comment(step.says)} */"] if step.says else []
+    if members:
+        width = max(map(len, members))
+        lines += [f"static const struct ts_{step.kind} {step.name} = {{", *(f"    .{n:<{width}} = {v}," for n, v in members.items()), "};"]
+    for n, v in step.state.items():
+        if isinstance(v, np.ndarray):
+            lines.append(f"static {v.dtype}_t {step.name}_{n}[{v.size}];")
+    if step.state:
+        lines.append(f"static struct ts_{step.kind}_state {step.name}_state;")
+    return "\n".join([*lines, ""]) if lines else ""
+
+
+def reset(plan: Plan) -> Iterator[str]:
+    """The state is filled here, so that it costs no flash for start values."""
+    for step in plan.steps:
+        if not step.state:
+            continue
+        for n, v in step.state.items():
+            if not isinstance(v, np.ndarray):
+                continue
+            name = f"{step.name}_{n}"
+            if not v.any():
+                yield f"    memset({name}, 0, sizeof {name});"
+            else:
+                assert (v == v.flat[0]).all(), f"{name}: a state starts with one value; a table is what differs from place to place"
+                yield f"    for (size_t i = 0; i < {v.size}; i++) {name}[i] = {number(v.flat[0])};"
+        members = ", ".join(f".{n} = {f'{step.name}_{n}' if isinstance(v, np.ndarray) else number(v)}" for n, v in step.state.items())
+        yield f"    {step.name}_state = (struct ts_{step.kind}_state){{ {members} }};"
+    if plan.detector is not None:
+        yield "    sequence = 0;"
+        yield "    block = 0;"
+
+
+def calls(plan: Plan) -> Iterator[str]:
+    """One line a step.  What follows a waiting step is skipped by a return or, where other branches go on, by an if."""
+    conditions = plan.conditions()
+    count = len(plan.steps)
+    ends = {i for i, s in enumerate(plan.steps) if s.waits and all(i in conditions[j] for j in range(i + 1, count))}
+    flags = {i for i, s in enumerate(plan.steps) if s.waits} - ends
+    if plan.detector is None:
+        yield "    (void)event;"
+    else:
+        yield "    const uint64_t now = block++;"
+    yield from (f"    bool {plan.steps[i].name}_fresh = false;" for i in sorted(flags))
+    yield ""
+    opened: list[int] = []              # the flags that the block we are in has asked for
+    for i, step in enumerate(plan.steps):
+        needs = sorted(conditions[i] & flags)
+        if needs != opened:
+            if opened:
+                yield "    }"
+            if needs:
+                yield f"    if ({' && '.join(f'{plan.steps[j].name}_fresh' for j in needs)}) {{"
+            opened = needs
+        pad = "        " if opened else "    "
+        call = f"ts_{step.kind}({', '.join(arguments(plan, step))})"
+        line = f"if (!{call}) return false;" if i in ends else f"{step.name}_fresh = {call};" if i in flags else f"{call};"
+        yield f"{pad + line:<92}/* {step.y} */"
+        after = f"TS_AFTER({i}, arena.{step.name}.y);"
+        yield f"{pad}if ({step.name}_fresh) {after}" if i in flags else pad + after
+    yield from (pad + line for line in announce(plan))
+    yield f"{pad}return true;"
+    if opened:
+        yield "    }"
+        yield "    return false;"
+
+
+def announce(plan: Plan) -> list[str]:
+    """Fill *event from what the detector gave."""
+    if plan.detector is None:
+        return []
+    y = f"arena.{plan.steps[plan.detector].name}.y"
+    return ["event->sequence = sequence++;", f"event->label = {y}[0];", f"event->score = {y}[1];", "event->block = now;"]
+
+
+# --- words of C -----------------------------------------------------------------------------------------------
+
+
+def arguments(plan: Plan, step: Step) -> list[str]:
+    """k, s, x …, y: in this order, always; k only where there is something to tell, s where something is kept."""
+    told = [f"&{step.name}"] if step.params or step.tables or step.scratch else []
+    kept = [f"&{step.name}_state"] if step.state else []
+    names = input_names(plan)
+    return [*told, *kept, *(f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.sources), f"arena.{step.name}.y"]
+
+
+def input_names(plan: Plan) -> list[str]:
+    return ["x"] if len(plan.x) == 1 else [f"x{i}" for i in range(len(plan.x))]
+
+
+def argument(signal: Signal, name: str) -> str:
+    return f"{signal.dtype}_t {name}[{signal.size}]"
+
+
+def table_list(plan: Plan) -> list[tuple[object, str, np.ndarray]]:
+    """(identity, C name, array) of every table that differs from all before it."""
+    seen: dict[object, tuple[object, str, np.ndarray]] = {}
+    for step in plan.steps:
+        for n, t in step.tables.items():
+            identity = (t.dtype.str, t.tobytes())
+            seen.setdefault(identity, (identity, f"{plan.name}_{step.name}_{n}", t))
+    return list(seen.values())
+
+
+def table_names(plan: Plan) -> dict[tuple[str, str], str]:
+    """The C name of each step's table, by step and member."""
+    by_content = {identity: name for identity, name, _ in table_list(plan)}
+    return {(s.name, n): by_content[t.dtype.str, t.tobytes()] for s in plan.steps for n, t in s.tables.items()}
+
+
+def signature(name: str, table: np.ndarray) -> str:
+    return f"const {table.dtype}_t {name}[{table.size}]"
+
+
+def rows(table: np.ndarray) -> str:
+    """Values, as many a line as fit 112 columns."""
+    texts = [number(v, table.dtype) for v in table.ravel()]
+    width = max(map(len, texts)) + 2
+    per_row = max(1, 108 // width)
+    return "\n".join("    " + ", ".join(f"{t:>{width - 2}}" for t in texts[i : i + per_row]) + "," for i in range(0, len(texts), per_row))
+
+
+def number(value, dtype=None) -> str:
+    """An integer constant of C whose type holds the value."""
+    value = int(value)
+    if dtype is not None and np.dtype(dtype) == np.uint64:
+        return f"UINT64_C({value})"
+    if value == -(2**63):
+        return "INT64_MIN"
+    if not -(2**31) <= value < 2**31:
+        return f"INT64_C({value})" if dtype is None or np.dtype(dtype) == np.int64 else f"{value}u"
+    return "INT32_MIN" if value == -(2**31) else str(value)
+
+
+def comment(text: str) -> str:
+    """One line of words that cannot end a C comment."""
+    return " ".join(text.replace("*/", "* /").split())

@@ -1,0 +1,60 @@
+"""The generated C as a program or a shared library of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tinystream.emit.compiler import SANITIZERS, WARNINGS, Compiler
+from tinystream.emit.emit import emit, input_names
+from tinystream.emit.templates import template
+from tinystream.plan.plan import Plan
+
+
+def build_stream(plan: Plan, folder: Path, compiler: Compiler, optimise: str = "-O1", sanitize: bool = True) -> Path:
+    """A program: blocks on stdin, every step's output on stdout (see firmware_templates/host/stream.c)."""
+    emit(plan, folder)
+    names = input_names(plan)
+    (folder / "ts_stream.c").write_text(template("host/stream.c").substitute(
+        name=plan.name,
+        declare="\n".join(f"    static {s.dtype}_t {n}[{s.size}];" for s, n in zip(plan.x, names)),
+        read=" && ".join(f"fread({n}, sizeof {n}, 1, stdin) == 1" for n in names),
+        **{"pass": ", ".join(names)},
+    ), encoding="utf-8")
+    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
+    return compiler.build([folder / "ts_stream.c", folder / f"{plan.name}_tables.c"], folder / "stream", *flags)
+
+
+def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
+    """A shared library for the native engine (see firmware_templates/host/native.c)."""
+    emit(plan, folder)
+    names = input_names(plan)
+    (folder / "ts_native.c").write_text(template("host/native.c").substitute(
+        name=plan.name,
+        inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
+        advance=", ".join(f"{n} + (size_t)block_number * {s.size}" for s, n in zip(plan.x, names)),
+    ), encoding="utf-8")
+    native = () if compiler.name == "zig" else ("-march=native",)
+    return compiler.build([folder / "ts_native.c", folder / f"{plan.name}_tables.c"], folder / "native.so", "-std=c11", "-O3", "-shared", "-fPIC", *native)
+
+
+def parse_stream(plan: Plan, raw: bytes) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], list[tuple[int, int, int, int]]]:
+    """What the program of build_stream wrote: (when, y) of every step by index, and events as (block, sequence, label, score)."""
+    when: dict[int, list[int]] = {i: [] for i in range(len(plan.steps))}
+    values: dict[int, list[np.ndarray]] = {i: [] for i in range(len(plan.steps))}
+    events, at = [], 0
+    while at < len(raw):
+        step, block = np.frombuffer(raw, np.int32, 2, at).tolist()
+        at += 8
+        if step < 0:
+            sequence, label, score = np.frombuffer(raw, np.int32, 3, at).tolist()
+            events.append((block, sequence, label, score))
+            at += 12
+            continue
+        y = plan.steps[step].y
+        when[step].append(block)
+        values[step].append(np.frombuffer(raw, y.dtype, y.size, at).reshape(y.shape))
+        at += y.bytes
+    fired = {i: (np.array(when[i], np.int64), np.array(values[i], s.y.dtype).reshape(-1, *s.y.shape)) for i, s in enumerate(plan.steps)}
+    return fired, events

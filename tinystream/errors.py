@@ -1,0 +1,70 @@
+"""The tree of our exceptions, with how a mistake is shown.
+
+    TinystreamError         anything a person can mend; the command line prints it without a traceback, exit code 1
+    ├── AppError            one mistake in an app definition, at the key where it was written
+    ├── AppErrors           every mistake of one definition, shown together
+    ├── ModelError          a .tflite file that cannot be read or compiled
+    ├── RecordingError      a recording that cannot be replayed as it is
+    ├── SinkError           alerts that could not be delivered
+    └── BuildError          a C compiler that is missing or failed
+
+A mistake of ours is an `assert` with a sentence, never one of these.
+"""
+
+from __future__ import annotations
+
+
+class TinystreamError(Exception):
+    """What is wrong, and one line on what to do instead."""
+
+    def __init__(self, what: str, help: str = ""):
+        super().__init__(what)
+        self.what = what
+        self.help = help
+
+    def __str__(self) -> str:
+        return f"error: {self.what}" + (f"\n   = help: {self.help}" if self.help else "")
+
+
+class AppError(TinystreamError):
+    """One mistake in an app definition.
+
+    path: the keys that lead to it, such as ("stage", 2, "bands"); the value's own line is shown where the
+        definition came from a file.  A stage names only its own option, ("bands",): the app puts the rest in front.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], what: str, help: str = ""):
+        super().__init__(what, help)
+        self.path = path
+
+    def inside(self, *outer: str | int) -> AppError:
+        """The same mistake, seen from outside: `outer` is put in front of its path."""
+        return AppError((*outer, *self.path), self.what, self.help)
+
+
+class AppErrors(TinystreamError):
+    """Every mistake that was found in one definition, already rendered with file, line and column."""
+
+    def __init__(self, errors: list[AppError], rendered: str):
+        super().__init__(errors[0].what, errors[0].help)
+        self.errors = errors
+        self.rendered = rendered
+
+    def __str__(self) -> str:
+        return self.rendered
+
+
+class ModelError(TinystreamError):
+    """A .tflite file that cannot be read, or holds what no integer kernel here computes."""
+
+
+class RecordingError(TinystreamError):
+    """A recording that is missing, damaged, or does not fit the app's source."""
+
+
+class SinkError(TinystreamError):
+    """Alerts that could not be delivered; they are named in the message and nothing is dropped silently."""
+
+
+class BuildError(TinystreamError):
+    """No C compiler, or one that refused the generated code."""

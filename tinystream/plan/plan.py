@@ -1,0 +1,110 @@
+"""From planned steps to one list, wired, named and placed in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tinystream.plan.arena import Buffer, place
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Steps in the order they run.  A step reads the outputs of earlier steps, by index; -1 - i is the app's input i.
+
+    x:        the app's inputs: one block of each source, all at one rate.
+    buffers:  where every output and every scratch array lies in the arena.
+    features: index of the step whose output the model (or the detector) reads; -1 for the input itself.
+    scores:   index of the step whose output the detector reads; None without a detector.
+    labels:   what the detector's label numbers mean.
+    says:     the first line of the generated files.
+    digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
+    """
+
+    name: str
+    x: tuple[Signal, ...]
+    steps: tuple[Step, ...]
+    buffers: tuple[Buffer, ...] = ()
+    features: int | None = None
+    scores: int | None = None
+    detector: int | None = None
+    labels: tuple[str, ...] = ()
+    says: str = ""
+    digest: str = ""
+
+    @property
+    def arena_bytes(self) -> int:
+        return max((b.offset + b.bytes for b in self.buffers), default=0)
+
+    @property
+    def state_bytes(self) -> int:
+        return sum(s.state_bytes for s in self.steps)
+
+    @property
+    def ram_bytes(self) -> int:
+        """Arena and state; the pointers and the stack are known once C is emitted for a board."""
+        return self.arena_bytes + self.state_bytes
+
+    @property
+    def table_bytes(self) -> int:
+        """Constant tables; equal ones count once, as they are emitted once."""
+        return sum(t.nbytes for t in {(t.dtype.str, t.tobytes()): t for s in self.steps for t in s.tables.values()}.values())
+
+    def conditions(self) -> list[frozenset[int]]:
+        """For each step, the waiting steps that must all have fired for it to run."""
+        needs: list[frozenset[int]] = []
+        for step in self.steps:
+            needs.append(frozenset().union(*(needs[j] | ({j} if self.steps[j].waits else set()) for j in step.sources if j >= 0)))
+        return needs
+
+
+class Wiring:
+    """Collects steps while an app is planned: makes names unique and sources absolute."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._used: dict[str, int] = {}
+
+    def add(self, planned: Step | Sequence[Step], sources: Sequence[int], name: str | None = None) -> int:
+        """Append what one stage planned; `sources` are what its -1, -2, … stand for.  Returns the last index."""
+        group = [planned] if isinstance(planned, Step) else list(planned)
+        base = len(self.steps)
+        for step in group:
+            wired = tuple(base + i if i >= 0 else sources[-1 - i] for i in step.sources)
+            wanted = name if name and step is group[-1] else step.name or step.kind
+            self.steps.append(replace(step, name=self._unique(wanted), sources=wired))
+        return len(self.steps) - 1
+
+    def _unique(self, name: str) -> str:
+        self._used[name] = count = self._used.get(name, 0) + 1
+        return name if count == 1 else self._unique(f"{name}{count}")
+
+
+def lay_out(steps: Sequence[Step]) -> tuple[Buffer, ...]:
+    """Buffers of all outputs and scratch arrays, placed; an output lives until its last reader has run."""
+    last_read = [max([i, *(j for j, s in enumerate(steps) if i in s.sources)]) for i in range(len(steps))]
+    buffers = []
+    for i, step in enumerate(steps):
+        source = step.sources[0]
+        over = source if step.inplace and source >= 0 and last_read[source] == i and steps[source].y.bytes >= step.y.bytes else None
+        buffers.append(Buffer(step.name, "y", step.y.dtype, step.y.size, i, last_read[i], over=None if over is None else steps[over].name))
+        buffers += [Buffer(step.name, n, d, size, i, i) for n, (d, size) in step.scratch.items()]
+    return place(buffers)
+
+
+def plan_steps(name: str, x: tuple[Signal, ...], steps: Sequence[Step], **about) -> Plan:
+    """A plan from wired steps."""
+    for step in steps:
+        for signal, j in zip(step.x, step.sources, strict=True):
+            given = steps[j].y if j >= 0 else x[-1 - j]
+            assert (given.shape, given.dtype) == (signal.shape, signal.dtype), f"{step.name} planned for {signal}, gets {given}"
+    return Plan(name, x, tuple(steps), lay_out(steps), **about)
+
+
+def plan_stage(name: str, stage, *x: Signal) -> Plan:
+    """A plan of one stage, operator or detector alone, for tests and documentation; an app goes through App.plan."""
+    wiring = Wiring()
+    wiring.add(stage.plan(*x), [-1 - i for i in range(len(x))])
+    return plan_steps(name, x, wiring.steps)

@@ -1,0 +1,92 @@
+"""A planned stage, operator or detector: nothing left in it but integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+from tinystream.plan.signal import Signal
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One entry of a plan.  Host engine, C emitter and power estimate all read this and only this.
+
+    `module` is where its arithmetic lives, such as "tinystream.stages.mel"; its last word is the step's kind, which
+    names four things at once: stages/<kind>.py, ts_<kind>.h, `struct ts_<kind>` and the `kind = "<kind>"` of an app.
+    The names in `params`, `tables`, `state` and `scratch` are the names of the C struct members.
+
+    x:       what comes in, one Signal a source, in the order of the arguments of run().
+    y:       what goes out.
+    params:  int constants.
+    tables:  constant arrays, in flash.  Equal tables of several steps are stored once.
+    state:   start values of what it remembers, in RAM: arrays, or ints (int32 in C).
+    scratch: arrays it needs only while it runs, as name -> (dtype, length); they share the arena, as members of k.
+    sources: whose outputs it reads: indices of steps, counted from the first step its stage planned; -1 is what the
+             stage itself reads.  The planner makes them indices into the plan, where -1 is the app's input.
+    waits:   run() may say "nothing yet"; what follows it then does not run.
+    inplace: y may lie in the memory of source 0, which has the same dtype; the kernel allows y == x.
+    cost:    operations per firing by class (mac8, mul, add, mem …), for the power estimate.
+    says:    what it does in a few words, for people: "30 ms hann window every 20 ms".
+    """
+
+    module: str
+    x: tuple[Signal, ...]
+    y: Signal
+    params: dict[str, int] = field(default_factory=dict)
+    tables: dict[str, np.ndarray] = field(default_factory=dict)
+    state: dict[str, np.ndarray | int] = field(default_factory=dict)
+    scratch: dict[str, tuple[str, int]] = field(default_factory=dict)
+    sources: tuple[int, ...] = (-1,)
+    waits: bool = False
+    inplace: bool = False
+    cost: dict[str, int] = field(default_factory=dict)
+    says: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        assert len(self.x) == len(self.sources), f"{self.kind}: one source a signal"
+        assert not self.inplace or self.x[0].dtype == self.y.dtype, f"{self.kind}: in place needs one dtype"
+
+    @property
+    def kind(self) -> str:
+        return self.module.rpartition(".")[2]
+
+    @cached_property
+    def code(self) -> ModuleType:
+        """The module that holds run(), and the C header's neighbour."""
+        return import_module(self.module)
+
+    @property
+    def batched(self) -> bool:
+        """run() has no state and takes many blocks at once, along a leading axis (the module says BATCHED = True)."""
+        return getattr(self.code, "BATCHED", False)
+
+    @cached_property
+    def k(self) -> SimpleNamespace:
+        """What run() is told: params and tables by name."""
+        return SimpleNamespace(**self.params, **self.tables)
+
+    def fresh_state(self) -> SimpleNamespace:
+        """What run() remembers, as it is after a reset."""
+        return SimpleNamespace(**{n: v.copy() if isinstance(v, np.ndarray) else v for n, v in self.state.items()})
+
+    @property
+    def run(self) -> Callable[..., np.ndarray | None]:
+        """run(k, s, *x) -> y, or None for "nothing yet"; the definition of this step's arithmetic."""
+        return self.code.run
+
+    @property
+    def flash_bytes(self) -> int:
+        """Constant tables of this step alone, without code."""
+        return sum(t.nbytes for t in self.tables.values())
+
+    @property
+    def state_bytes(self) -> int:
+        """What it remembers, in RAM."""
+        return sum(v.nbytes if isinstance(v, np.ndarray) else 4 for v in self.state.values())

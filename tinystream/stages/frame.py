@@ -1,0 +1,95 @@
+"""Cut a stream into overlapping, windowed frames.
+
+    y[i] = sat16((x[i] * window[i] + 2**14) >> 15),   i = 0 .. length-1,   once every hop samples
+
+x are the last `length` samples; the first frame comes out as soon as `length` samples have been seen, at the end of
+a block.  The window is periodic (as an FFT wants it), in Q15, its peak of 1.0 held as 32767/32768.
+
+Source: Oppenheim and Schafer, Discrete-Time Signal Processing, 3rd ed., §10.2 (short-time Fourier analysis).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.signal import get_window
+
+from tinystream.errors import AppError
+from tinystream.plan.fixed import quantize_table, rshift, sat16
+from tinystream.plan.signal import Signal
+from tinystream.plan.stage import Stage
+from tinystream.plan.step import Step
+
+
+class Frame(Stage):
+    """Cut a stream into overlapping, windowed frames."""
+
+    length_ms: float = Field(gt=0, description="length of a frame")
+    hop_ms: float | None = Field(default=None, gt=0, description="from one frame to the next; one block where nothing is said")
+    window: Literal["hann", "hamming", "blackman", "boxcar"] = Field(default="hann", description="shape; boxcar is none")
+
+    def plan(self, x: Signal) -> Step:
+        if x.dtype != "int16" or len(x.shape) != 1 or x.sample_hz is None:
+            raise AppError((), f"stage 'frame' cuts one channel of int16 samples, and is given {x}")
+        block_ms = 1000 * x.size / x.sample_hz
+        length = samples(self.length_ms, x, "length_ms")
+        hop = x.size if self.hop_ms is None else samples(self.hop_ms, x, "hop_ms")
+        if hop % x.size:
+            raise AppError(("hop_ms",), f"hop_ms = {self.hop_ms:g} is not a multiple of the block, {float(block_ms):g} ms",
+                           f"source.block_ms = {self.hop_ms:g}")
+        if length < x.size:
+            raise AppError(("length_ms",), f"length_ms = {self.length_ms:g} is shorter than the block, {float(block_ms):g} ms",
+                           f"length_ms >= {float(block_ms):g}")
+        return Step(
+            module=__name__,
+            x=(x,),
+            y=Signal((length,), "int16", x.sample_hz / hop, x.scale, unit=x.unit, sample_hz=x.sample_hz),
+            params=dict(length=length, block=x.size, every=hop // x.size),
+            tables=dict(window=quantize_table(get_window(self.window, length), 15)),
+            state=dict(past=np.zeros(length, np.int16), seen=0, wait=0),
+            waits=True,
+            cost=dict(mul=length, mem=3 * length),
+            says=f"{self.length_ms:g} ms {self.window} window every {1000 * hop / float(x.sample_hz):g} ms",
+        )
+
+    def ideal(self, x, blocks):
+        k = self.plan(*x).params
+        stream = blocks.ravel()
+        starts = [end - k["length"] for end in range(k["block"], stream.size + 1, k["block"]) if end >= k["length"]]
+        window = get_window(self.window, k["length"])
+        return np.array([stream[start : start + k["length"]] * window for start in starts[:: k["every"]]])
+
+
+BOUND = 1.5   # counts: half from rounding, one from the window's own Q15 at full scale
+
+
+def samples(ms: float, x: Signal, option: str) -> int:
+    """A duration in samples, which must be a whole number."""
+    exact = Fraction(str(ms)) * x.sample_hz / 1000
+    if exact.denominator != 1:
+        raise AppError((option,), f"{option} = {ms:g} is {float(exact):g} samples at {float(x.sample_hz):g} Hz, not a whole number",
+                       f"{option} = {float(round(exact) * 1000 / x.sample_hz):.6g}")
+    return int(exact)
+
+
+def run(k, s, x):
+    s.past[: -k.block] = s.past[k.block :]
+    s.past[-k.block :] = x
+    s.seen = min(s.seen + k.block, k.length)
+    s.wait -= s.wait > 0
+    if s.seen < k.length or s.wait > 0:
+        return None
+    s.wait = k.every
+    return sat16(rshift(s.past.astype(np.int64) * k.window, 15))
+
+
+AUDIO = Signal((160,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
+
+EXAMPLES = [
+    (Frame(length_ms=30), AUDIO),
+    (Frame(length_ms=10, window="boxcar"), AUDIO),
+    (Frame(length_ms=32, hop_ms=20, window="hamming"), AUDIO),
+]
