@@ -1,0 +1,42 @@
+# The two commands of the README, and what the maintainers run.  Each sets up all that it needs in .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint mutate bench wheel clean
+
+demo: $(VENV)/demo
+	$(BIN)/tinystream demo apps/wake_word recordings
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -n auto $(PYTEST)
+
+lint: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# one token of a kernel changed at a time: do the tests notice?  An hour.
+mutate: $(VENV)/test
+	$(BIN)/python tests/mutate.py
+
+bench: $(VENV)/test
+	$(BIN)/python benchmarks/host.py
+
+wheel: $(VENV)/test
+	$(BIN)/python -m build --wheel
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinystream needs Python 3.11 or newer, $(PYTHON) is %s; say make PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[broker]'
+	@touch $@
+
+$(VENV)/test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/demo
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

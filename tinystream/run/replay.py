@@ -1,0 +1,107 @@
+"""Run an app over recordings, as fast as the host can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from tinystream.app.planning import plan_file
+from tinystream.emit.compiler import compilers
+from tinystream.io.recording import Recording, read_recording
+from tinystream.plan.plan import Plan
+from tinystream.run.engine import Engine, Fired
+from tinystream.run.native import Native
+from tinystream.run.trace import Event, Recorder, Trace
+
+EngineName = Literal["auto", "python", "native"]
+CHUNK = 500     # blocks between two looks at the progress
+
+
+class Runs(Protocol):
+    """What an engine can do."""
+
+    name: str
+
+    def reset(self) -> None: ...
+    def push(self, *x: np.ndarray, want: set[int] | None = None) -> dict[int, Fired]: ...
+
+
+def make_engine(plan: Plan, name: EngineName = "auto") -> Runs:
+    """`auto` takes native where a C compiler is found."""
+    if name == "python" or (name == "auto" and not compilers()):
+        return Engine(plan)
+    return Native(plan)
+
+
+def blocks_of(plan: Plan, samples: np.ndarray) -> np.ndarray:
+    """Samples [n] or [n, channels] as whole blocks [m, *shape]; a last block that is not full is left out."""
+    x = plan.x[0]
+    whole = len(samples) // x.shape[0]
+    return np.ascontiguousarray(samples[: whole * x.shape[0]].reshape(whole, *x.shape))
+
+
+def replay(
+    plan: Plan,
+    engine: Runs,
+    samples: np.ndarray,
+    recording: str = "",
+    keep: Literal["events", "scores", "all"] = "events",
+    progress: Callable[[int, list[Event]], None] | None = None,
+) -> Trace:
+    """One recording from a fresh start.
+
+    keep:     "events" alone; "scores" adds features, scores and the digest of every step; "all" every step's output.
+    progress: called after each chunk with the number of blocks done and the events in it.
+    """
+    every = range(len(plan.steps))
+    kept = {"events": set(), "scores": {i for i in (plan.features, plan.scores) if i is not None and i >= 0}, "all": set(every)}[keep]
+    recorder = Recorder(plan, engine.name, recording, kept, () if keep == "events" else every)
+    engine.reset()
+    x = blocks_of(plan, samples)
+    for i in range(0, len(x), CHUNK):
+        chunk = x[i : i + CHUNK]
+        new = recorder.take(engine.push(chunk, want=recorder.want), len(chunk))
+        if progress:
+            progress(len(chunk), new)
+    return recorder.trace()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings are read for an app."""
+
+    resample: bool = False
+    channel: int | None = None
+
+    def read(self, plan: Plan, path: Path) -> Recording:
+        x = plan.x[0]
+        assert x.sample_hz is not None, "a source has a sample rate"
+        channels = x.shape[1] if len(x.shape) > 1 else 1
+        return read_recording(path, rate_hz=x.sample_hz, channels=channels, resample=self.resample, channel=self.channel)
+
+
+def replay_files(app: Path, paths: Sequence[Path], engine: EngineName, reading: Reading, jobs: int = 1, keep: Literal["events", "scores", "all"] = "events") -> Iterator[Trace]:
+    """Each file from a fresh start, in the order given, over `jobs` processes; the result does not depend on jobs."""
+    work = partial(_replay_file, app, engine, reading, keep)
+    if jobs == 1 or len(paths) == 1:
+        yield from map(work, paths)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(work, paths, chunksize=max(1, len(paths) // (8 * jobs)))
+
+
+_planned: dict[tuple[Path, str], tuple[Plan, Runs]] = {}
+
+
+def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Literal["events", "scores", "all"], path: Path) -> Trace:
+    if (app, engine) not in _planned:                  # once a process, not once a file
+        plan = plan_file(app)
+        _planned[app, engine] = plan, make_engine(plan, engine)
+    plan, runs = _planned[app, engine]
+    return replay(plan, runs, reading.read(plan, path).samples, str(path), keep)

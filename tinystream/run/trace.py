@@ -1,0 +1,210 @@
+"""What a replay saw: features, scores and events, with a digest of every step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tinystream.errors import TinystreamError
+from tinystream.plan.plan import Plan
+from tinystream.plan.signal import Signal
+from tinystream.run.engine import Fired
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Event:
+    """One alert of a detector.
+
+    sequence:   0 for the first event since the reset.
+    label:      which of the detector's labels.
+    score:      in the detector's unit (a probability, say); score_count is the integer it stands for.
+    sample:     samples of the recording that had been heard when it was known.
+    time_s:     the same in seconds from the recording's start.
+    definition: digest of everything that can change an event: the definition, the model, the kernels' version.
+    """
+
+    app: str
+    definition: str
+    sequence: int
+    label: str
+    score: float
+    score_count: int
+    sample: int
+    time_s: float
+    recording: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one engine gave for one recording.  Two engines that agree give traces without a difference().
+
+    outputs: (when, y) of the kept steps by name; when counts blocks since the reset.
+    digests: SHA-256 over when and y, for every step that was looked at, in the order in which they run.
+    """
+
+    app: str
+    definition: str
+    engine: str
+    recording: str
+    blocks: int
+    samples: int
+    events: tuple[Event, ...]
+    outputs: dict[str, Fired] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    features: str | None = None
+    scores: str | None = None
+
+    def count(self, step: str | None) -> int:
+        return len(self.outputs[step].when) if step in self.outputs else 0
+
+    def save(self, path: Path) -> None:
+        """One .npz file without pickles: the arrays, and the rest as JSON."""
+        about = {"format": FORMAT, **{n: getattr(self, n) for n in SCALARS}, "events": [e.as_dict() for e in self.events], "digests": self.digests}
+        arrays = {f"{part}:{name}": getattr(fired, part) for name, fired in self.outputs.items() for part in ("when", "y")}
+        half_written = path.with_name(path.name + ".part")
+        with half_written.open("wb") as file:
+            np.savez_compressed(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+        half_written.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Trace:
+        """What save() wrote; TinystreamError for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                about = json.loads(file["about"].tobytes())
+                names = [key.removeprefix("y:") for key in file.files if key.startswith("y:")]
+                outputs = {n: Fired(file[f"when:{n}"], file[f"y:{n}"]) for n in names}
+            if about["format"] != FORMAT:
+                raise TinystreamError(f"{path} is a trace of format {about['format']}, this version reads {FORMAT}", "make it again with replay --trace")
+            events = tuple(Event(**e) for e in about["events"])
+            return cls(**{n: about[n] for n in SCALARS}, events=events, outputs=outputs, digests=about["digests"])
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise TinystreamError(f"{path} is not a trace: {error}", "tinystream replay --trace FILE writes one") from error
+
+
+SCALARS = ("app", "definition", "engine", "recording", "blocks", "samples", "features", "scores")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where two traces differ: the earliest step of the plan, its first output that is not equal.
+
+    index: number of the output since the reset, then the place in it.  None where only digests were kept.
+    """
+
+    step: str
+    index: tuple[int, ...] | None
+    values: tuple[object, object]
+    what: str
+
+    def __str__(self) -> str:
+        return f"difference: {self.what}"
+
+
+def difference(a: Trace, b: Trace) -> Difference | None:
+    """The first difference, or None where everything that both traces hold is equal, and both hold the same steps."""
+    if a.definition != b.definition:
+        return Difference("definition", None, (a.definition, b.definition), f"the traces are of two definitions: {a.definition[:16]} and {b.definition[:16]}")
+    if list(a.digests) != list(b.digests):
+        return Difference("steps", None, (list(a.digests), list(b.digests)), "the traces looked at different steps")
+    for step in a.digests:
+        if a.digests[step] == b.digests[step]:
+            continue
+        if step in a.outputs and step in b.outputs:
+            found = first_unequal(step, a.outputs[step], b.outputs[step], (a.engine, b.engine))
+            assert found, f"{step}: digests differ where outputs do not"
+            return found
+        return Difference(step, None, (a.digests[step], b.digests[step]), f"step {step}: {a.engine} and {b.engine} give other outputs; keep all steps to see which")
+    for x, y in zip(a.events, b.events):
+        if (x.label, x.score_count, x.sample) != (y.label, y.score_count, y.sample):
+            return Difference("events", (x.sequence,), (x, y), f"event {x.sequence}: {a.engine} {x.label} at {x.time_s:.3f} s, {b.engine} {y.label} at {y.time_s:.3f} s")
+    if len(a.events) != len(b.events):
+        return Difference("events", None, (len(a.events), len(b.events)), f"{a.engine} has {len(a.events)} events, {b.engine} {len(b.events)}")
+    return None
+
+
+def first_unequal(step: str, a: Fired, b: Fired, engines: tuple[str, str], before: int = 0) -> Difference | None:
+    """Where two lists of outputs of one step part, or None; `before` outputs came ahead of them."""
+    n = min(len(a.when), len(b.when))
+    unequal = (a.when[:n] != b.when[:n]) | (a.y[:n] != b.y[:n]).reshape(n, -1).any(axis=1)
+    if unequal.any():
+        i = int(unequal.argmax())
+        if a.when[i] != b.when[i]:
+            return Difference(step, (before + i,), (int(a.when[i]), int(b.when[i])),
+                              f"step {step}, output {before + i}: {engines[0]} fires at block {a.when[i]}, {engines[1]} at block {b.when[i]}")
+        at = tuple(int(v) for v in np.argwhere(a.y[i] != b.y[i])[0])
+        values = a.y[i][at].item(), b.y[i][at].item()
+        return Difference(step, (before + i, *at), values,
+                          f"step {step}, output {before + i} (block {a.when[i]}), index {list(at)}: {engines[0]} {values[0]}, {engines[1]} {values[1]}")
+    if len(a.when) != len(b.when):
+        counts = before + len(a.when), before + len(b.when)
+        return Difference(step, (before + n,), counts, f"step {step}: {engines[0]} has fired {counts[0]} times, {engines[1]} {counts[1]} times")
+    return None
+
+
+class Recorder:
+    """Collects what an engine gives, chunk by chunk, into a Trace."""
+
+    def __init__(self, plan: Plan, engine: str, recording: str, keep: Iterable[int], digest: Iterable[int]):
+        self.plan, self.engine, self.recording = plan, engine, recording
+        self.keep, self.digested = sorted(keep), sorted(digest)
+        self.parts: dict[int, list[Fired]] = {i: [] for i in self.keep}
+        self.hashes = {i: (hashlib.sha256(), hashlib.sha256()) for i in self.digested}
+        self.events: list[Event] = []
+        self.blocks = 0
+
+    @property
+    def want(self) -> set[int]:
+        detector = set() if self.plan.detector is None else {self.plan.detector}
+        return {*self.keep, *self.digested} | detector
+
+    def take(self, fired: dict[int, Fired], blocks: int) -> list[Event]:
+        """What one chunk gave; returns the events in it."""
+        for i in self.keep:
+            self.parts[i].append(fired[i])
+        for i, (when, y) in self.hashes.items():
+            when.update(np.ascontiguousarray(fired[i].when, np.int64))
+            y.update(np.ascontiguousarray(fired[i].y))
+        self.blocks += blocks
+        new = [] if self.plan.detector is None else events(self.plan, fired[self.plan.detector], len(self.events), self.recording)
+        self.events += new
+        return new
+
+    def trace(self) -> Trace:
+        name = {i: s.name for i, s in enumerate(self.plan.steps)}
+        outputs = {name[i]: joined(self.parts[i], self.plan.steps[i].y) for i in self.keep}
+        digests = {name[i]: hashlib.sha256(when.digest() + y.digest()).hexdigest() for i, (when, y) in self.hashes.items()}
+        return Trace(self.plan.name, self.plan.digest, self.engine, self.recording, self.blocks, self.blocks * samples_per_block(self.plan),
+                     tuple(self.events), outputs, digests, name.get(self.plan.features), name.get(self.plan.scores))
+
+
+def joined(parts: list[Fired], y: Signal) -> Fired:
+    """Chunks in a row; of the step's own type even where there were none."""
+    return Fired(np.concatenate([np.empty(0, np.int64), *(p.when for p in parts)]), np.concatenate([np.empty((0, *y.shape), y.dtype), *(p.y for p in parts)]))
+
+
+def samples_per_block(plan: Plan) -> int:
+    """Samples (of each channel) that one block brings."""
+    return plan.x[0].shape[0]
+
+
+def events(plan: Plan, fired: Fired, first: int, recording: str = "") -> list[Event]:
+    """What the detector gave, as events; `first` is the sequence number of the next one."""
+    assert plan.detector is not None
+    x, y = plan.x[0], plan.steps[plan.detector].y
+    found = []
+    for n, (block, (label, count)) in enumerate(zip(fired.when.tolist(), fired.y.tolist())):
+        sample = (block + 1) * samples_per_block(plan)
+        time_s = round(float(sample / x.sample_hz), 6) if x.sample_hz else 0.0
+        found.append(Event(plan.name, plan.digest, first + n, plan.labels[label], round((count - y.zero) * y.scale, 6), count, sample, time_s, recording))
+    return found
