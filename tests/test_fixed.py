@@ -77,9 +77,9 @@ int main(void)
     while (fread(v, sizeof v, 1, stdin) == 1) {
         const int32_t a = ts_sat32(v[1]), b = ts_sat32(v[2]);
         const int n = (int)(v[2] & 31);
-        const int64_t y[9] = {
+        const int64_t y[10] = {
             ts_rshift(v[0] / 4, n), ts_sat8(v[1]), ts_sat16(v[1]), a, ts_msb((uint64_t)v[0]), ts_isqrt(v[0]), ts_log2_q16(table, v[0]),
-            ts_rounding_divide(a, n), ts_requant(a / 16, b > 0 ? b : 1, n % 5 - (n > 8 ? n : 0)),
+            ts_rounding_divide(a, n), ts_requant(a / 16, b > 0 ? b : 1, n % 5 - (n > 8 ? n : 0)), ts_rshift32(a / 2, n % 31),
         };
         fwrite(y, sizeof y, 1, stdout);
     }
@@ -96,7 +96,7 @@ def test_c_gives_the_bits_of_numpy(compiler, tmp_path):
     v = np.stack([ANY, np.resize(INT32, ANY.size), np.resize(np.roll(INT32, 99), ANY.size)], axis=1).astype(np.int64)
     done = subprocess.run([program], input=v.tobytes(), capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
-    got = np.frombuffer(done.stdout, np.int64).reshape(-1, 9).T
+    got = np.frombuffer(done.stdout, np.int64).reshape(-1, 10).T
     a, b, n = fixed.sat32(v[:, 1]).astype(np.int64), fixed.sat32(v[:, 2]).astype(np.int64), v[:, 2] & 31
     quarter = v[:, 0] // 4
     sixteenth = np.sign(a) * (np.abs(a) // 16)
@@ -104,6 +104,7 @@ def test_c_gives_the_bits_of_numpy(compiler, tmp_path):
         fixed.rshift(quarter, n), fixed.sat8(v[:, 1]), fixed.sat16(v[:, 1]), a, fixed.msb(v[:, 0]), fixed.isqrt(v[:, 0]),
         fixed.log2_q16(fixed.LOG2_TABLE, v[:, 0]), fixed.rounding_divide(a, n),
         fixed.requant(sixteenth, np.where(b > 0, b, 1), n % 5 - np.where(n > 8, n, 0)),
+        fixed.rshift(np.sign(a) * (np.abs(a) // 2), n % 31),
     ]
-    for name, c, numpy in zip("rshift sat8 sat16 sat32 msb isqrt log2_q16 rounding_divide requant".split(), got, want):
+    for name, c, numpy in zip("rshift sat8 sat16 sat32 msb isqrt log2_q16 rounding_divide requant rshift32".split(), got, want):
         np.testing.assert_array_equal(c, numpy, err_msg=name)

@@ -15,6 +15,12 @@ static inline int64_t ts_rshift(int64_t x, int n)
     return (x + (((int64_t)1 << n) >> 1)) >> n;
 }
 
+/* the same in 32 bits, where x + 2^(n-1) fits; 0 <= n <= 30 */
+static inline int32_t ts_rshift32(int32_t x, int n)
+{
+    return (x + ((1 << n) >> 1)) >> n;
+}
+
 static inline int8_t ts_sat8(int64_t x)
 {
     return (int8_t)(x < INT8_MIN ? INT8_MIN : x > INT8_MAX ? INT8_MAX : x);

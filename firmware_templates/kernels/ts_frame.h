@@ -22,15 +22,19 @@ static bool ts_frame(const struct ts_frame *k, struct ts_frame_state *s, const i
 {
     memmove(s->past, s->past + k->block, (size_t)(k->length - k->block) * sizeof *s->past);
     memcpy(s->past + k->length - k->block, x, (size_t)k->block * sizeof *x);
-    s->seen = s->seen + k->block < k->length ? s->seen + k->block : k->length;
-    s->wait -= s->wait > 0;
-    if (s->seen < k->length || s->wait > 0) {
+    s->seen += k->block;
+    if (s->seen < k->length) {
+        return false;
+    }
+    s->seen = k->length;
+    s->wait--;
+    if (s->wait > 0) {
         return false;
     }
     s->wait = k->every;
 
     for (int32_t i = 0; i < k->length; i++) {
-        y[i] = ts_sat16(ts_rshift((int64_t)s->past[i] * k->window[i], 15));
+        y[i] = (int16_t)ts_rshift32(s->past[i] * k->window[i], 15);     /* |window| < 1 */
     }
     return true;
 }

@@ -1,6 +1,6 @@
 """Cut a stream into overlapping, windowed frames.
 
-    y[i] = sat16((x[i] * window[i] + 2**14) >> 15),   i = 0 .. length-1,   once every hop samples
+    y[i] = (x[i] * window[i] + 2**14) >> 15,   i = 0 .. length-1,   once every hop samples
 
 x are the last `length` samples; the first frame comes out as soon as `length` samples have been seen, at the end of
 a block.  The window is periodic (as an FFT wants it), in Q15, its peak of 1.0 held as 32767/32768.
@@ -18,7 +18,7 @@ from pydantic import Field
 from scipy.signal import get_window
 
 from tinystream.errors import AppError
-from tinystream.plan.fixed import quantize_table, rshift, sat16
+from tinystream.plan.fixed import quantize_table, rshift
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
@@ -49,7 +49,7 @@ class Frame(Stage):
             y=Signal((length,), "int16", x.sample_hz / hop, x.scale, unit=x.unit, sample_hz=x.sample_hz),
             params=dict(length=length, block=x.size, every=hop // x.size),
             tables=dict(window=quantize_table(get_window(self.window, length), 15)),
-            state=dict(past=np.zeros(length, np.int16), seen=0, wait=0),
+            state=dict(past=np.zeros(length, np.int16), seen=0, wait=1),
             waits=True,
             cost=dict(mul=length, mem=3 * length),
             says=f"{self.length_ms:g} ms {self.window} window every {1000 * hop / float(x.sample_hz):g} ms",
@@ -78,12 +78,15 @@ def samples(ms: float, x: Signal, option: str) -> int:
 def run(k, s, x):
     s.past[: -k.block] = s.past[k.block :]
     s.past[-k.block :] = x
-    s.seen = min(s.seen + k.block, k.length)
-    s.wait -= s.wait > 0
-    if s.seen < k.length or s.wait > 0:
+    s.seen += k.block
+    if s.seen < k.length:
+        return None
+    s.seen = k.length
+    s.wait -= 1
+    if s.wait > 0:
         return None
     s.wait = k.every
-    return sat16(rshift(s.past.astype(np.int64) * k.window, 15))
+    return rshift(s.past.astype(np.int64) * k.window, 15).astype(np.int16)
 
 
 AUDIO = Signal((160,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))

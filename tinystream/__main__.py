@@ -1,0 +1,5 @@
+"""python -m tinystream."""
+
+from tinystream.cli import main
+
+main()
