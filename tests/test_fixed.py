@@ -12,9 +12,13 @@ from tinystream.emit.templates import templates
 from tinystream.plan import fixed
 
 RNG = np.random.default_rng(7)
-EDGES = np.array([0, 1, 2, 3, 5, 31, 32, 63, 64, 65, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**61 + 3, 2**62 - 1], np.int64)
+EDGES = np.array(
+    [0, 1, 2, 3, 5, 31, 32, 63, 64, 65, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**61 + 3, 2**62 - 1], np.int64
+)
 ANY = np.concatenate([EDGES, *(RNG.integers(0, 2**n, 200) for n in range(1, 63))])
-INT32 = np.concatenate([np.clip(EDGES, 0, 2**31 - 1), -np.clip(EDGES, 0, 2**31 - 1) - 1, RNG.integers(-(2**31), 2**31, 3000), RNG.integers(-300, 300, 2000)])
+INT32 = np.concatenate(
+    [np.clip(EDGES, 0, 2**31 - 1), -np.clip(EDGES, 0, 2**31 - 1) - 1, RNG.integers(-(2**31), 2**31, 3000), RNG.integers(-300, 300, 2000)]
+)
 
 
 def test_rshift_rounds_halves_up():
@@ -101,10 +105,18 @@ def test_c_gives_the_bits_of_numpy(compiler, tmp_path):
     quarter = v[:, 0] // 4
     sixteenth = np.sign(a) * (np.abs(a) // 16)
     want = [
-        fixed.rshift(quarter, n), fixed.sat8(v[:, 1]), fixed.sat16(v[:, 1]), a, fixed.msb(v[:, 0]), fixed.isqrt(v[:, 0]),
-        fixed.log2_q16(fixed.LOG2_TABLE, v[:, 0]), fixed.rounding_divide(a, n),
+        fixed.rshift(quarter, n),
+        fixed.sat8(v[:, 1]),
+        fixed.sat16(v[:, 1]),
+        a,
+        fixed.msb(v[:, 0]),
+        fixed.isqrt(v[:, 0]),
+        fixed.log2_q16(fixed.LOG2_TABLE, v[:, 0]),
+        fixed.rounding_divide(a, n),
         fixed.requant(sixteenth, np.where(b > 0, b, 1), n % 5 - np.where(n > 8, n, 0)),
         fixed.rshift(np.sign(a) * (np.abs(a) // 2), n % 31),
     ]
-    for name, c, numpy in zip("rshift sat8 sat16 sat32 msb isqrt log2_q16 rounding_divide requant rshift32".split(), got, want):
+    for name, c, numpy in zip(
+        ["rshift", "sat8", "sat16", "sat32", "msb", "isqrt", "log2_q16", "rounding_divide", "requant", "rshift32"], got, want
+    ):
         np.testing.assert_array_equal(c, numpy, err_msg=name)

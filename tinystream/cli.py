@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,10 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tinystream import __version__
 from tinystream.app.documentation import describe, kinds
 from tinystream.app.planning import over_budget, plan_file
-from tinystream.app.read import app_file, load
+from tinystream.app.read import load
 from tinystream.app.schema import schema as definition_schema
 from tinystream.emit.emit import emit as emit_c
 from tinystream.errors import TinystreamError
@@ -32,7 +31,7 @@ from tinystream.io.recording import find_recordings
 from tinystream.io.sink import open_sinks
 from tinystream.plan.plan import Plan
 from tinystream.run.replay import Reading, make_engine, replay_files
-from tinystream.run.trace import Event, Trace
+from tinystream.run.trace import Trace
 from tinystream.run.verify import Compared
 from tinystream.run.verify import verify as compare
 
@@ -47,7 +46,7 @@ cli = typer.Typer(
 people = Console(stderr=True, highlight=False)
 
 
-class EngineChoice(str, Enum):
+class EngineChoice(StrEnum):
     auto = "auto"
     python = "python"
     native = "native"
@@ -58,8 +57,12 @@ Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING…", help="
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate to the app's")]
-Channel = Annotated[int | None, typer.Option("--channel", min=0, help="take this channel of a recording that has more than the app's source")]
-Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", help="the MQTT broker, instead of the definition's or TINYSTREAM_BROKER")]
+Channel = Annotated[
+    int | None, typer.Option("--channel", min=0, help="take this channel of a recording that has more than the app's source")
+]
+Broker = Annotated[
+    str | None, typer.Option("--broker", metavar="HOST:PORT", help="the MQTT broker, instead of the definition's or TINYSTREAM_BROKER")
+]
 
 
 @cli.command()
@@ -67,8 +70,20 @@ def show(app: AppPath, as_json: Json = False) -> None:
     """The table of steps with shape, rate, flash and RAM; exit code 1 when a budget is broken."""
     definition = load(app)
     plan = plan_file(app)
-    rows = [dict(step=s.name, kind=s.kind, does=s.says, shape=list(s.y.shape), dtype=s.y.dtype, rate_hz=float(s.y.rate_hz),
-                 flash_bytes=s.flash_bytes, state_bytes=s.state_bytes, output_bytes=s.y.bytes) for s in plan.steps]
+    rows = [
+        dict(
+            step=s.name,
+            kind=s.kind,
+            does=s.says,
+            shape=list(s.y.shape),
+            dtype=s.y.dtype,
+            rate_hz=float(s.y.rate_hz),
+            flash_bytes=s.flash_bytes,
+            state_bytes=s.state_bytes,
+            output_bytes=s.y.bytes,
+        )
+        for s in plan.steps
+    ]
     totals = dict(arena_bytes=plan.arena_bytes, state_bytes=plan.state_bytes, ram_bytes=plan.ram_bytes, table_bytes=plan.table_bytes)
     broken = over_budget(plan, definition.budget)
     if as_json:
@@ -91,7 +106,12 @@ def replay(
     resample: Resample = False,
     channel: Channel = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; the output does not depend on it")] = 1,
-    trace: Annotated[Path | None, typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests (a folder where there are several recordings)")] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace", metavar="FILE", help="save features, scores, events and digests (a folder where there are several recordings)"
+        ),
+    ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="send the alerts to the app's sinks, too")] = False,
     broker: Broker = None,
 ) -> None:
@@ -101,7 +121,9 @@ def replay(
     definition = load(app)
     began, heard, events = time.perf_counter(), 0.0, 0
     with open_sinks(definition.sinks if publish else (), os.environ, broker) as sinks, progress_bar("replay", len(paths)) as advance:
-        for path, done in zip(paths, replay_files(app, paths, engine.value, Reading(resample, channel), jobs, "scores" if trace else "events")):
+        for path, done in zip(
+            paths, replay_files(app, paths, engine.value, Reading(resample, channel), jobs, "scores" if trace else "events")
+        ):
             for event in done.events:
                 print(json.dumps(event.as_dict()), flush=True)
                 sinks.send(event.as_dict())
@@ -124,19 +146,43 @@ def verify(app: AppPath, recordings: Recordings, resample: Resample = False, cha
         for path in paths:
             found = compare(plan, python, native, reading.read(plan, path).samples, compared)
             if found:
-                print(json.dumps(dict(identical=False, recording=str(path), step=found.step, index=found.index, what=found.what))) if as_json else None
-                raise TinystreamError(f"{found.what}, on {path}", f"first step that differs: {found.step}; run it alone with its neighbours' outputs from `replay --trace`")
+                print(
+                    json.dumps(dict(identical=False, recording=str(path), step=found.step, index=found.index, what=found.what))
+                ) if as_json else None
+                raise TinystreamError(
+                    f"{found.what}, on {path}",
+                    f"first step that differs: {found.step}; run it alone with its neighbours' outputs from `replay --trace`",
+                )
             advance(1)
-    counts = {name: compared.outputs.get(plan.steps[i].name, 0) for name, i in (("features", plan.features), ("scores", plan.scores), ("events", plan.detector)) if i is not None and i >= 0}
+    counts = {
+        name: compared.outputs.get(plan.steps[i].name, 0)
+        for name, i in (("features", plan.features), ("scores", plan.scores), ("events", plan.detector))
+        if i is not None and i >= 0
+    }
     if as_json:
-        print(json.dumps(dict(identical=True, recordings=len(paths), blocks=compared.blocks, **counts, outputs=compared.outputs, values=compared.values)))
+        print(
+            json.dumps(
+                dict(
+                    identical=True,
+                    recordings=len(paths),
+                    blocks=compared.blocks,
+                    **counts,
+                    outputs=compared.outputs,
+                    values=compared.values,
+                )
+            )
+        )
     else:
         words = ", ".join(f"{n} {name}" for name, n in counts.items())
-        print(f"identical: {words} ({sum(compared.values.values())} values of {len(plan.steps)} steps) in {len(paths)} recordings, python against native")
+        print(
+            f"identical: {words} ({sum(compared.values.values())} values of {len(plan.steps)} steps) in {len(paths)} recordings, python against native"
+        )
 
 
 @cli.command()
-def emit(app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")) -> None:
+def emit(
+    app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")
+) -> None:
     """Write the app as C: <name>.c and .h, its tables, and the kernels that it uses."""
     for path in emit_c(plan_file(app), out):
         print(path)
@@ -175,16 +221,33 @@ def schema() -> None:
 
 def print_plan(plan: Plan) -> None:
     table = Table(box=None, header_style="bold", title=f"{plan.name}: {plan.says}" if plan.says else plan.name, title_justify="left")
-    for column, justify in (("step", "left"), ("what it does", "left"), ("gives", "left"), ("rate", "right"), ("flash B", "right"), ("state B", "right"), ("arena B", "right")):
+    for column, justify in (
+        ("step", "left"),
+        ("what it does", "left"),
+        ("gives", "left"),
+        ("rate", "right"),
+        ("flash B", "right"),
+        ("state B", "right"),
+        ("arena B", "right"),
+    ):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for x in plan.x:
         table.add_row("source", "", f"{'x'.join(map(str, x.shape))} {x.dtype}", f"{float(x.rate_hz):g} Hz", "", "", "")
     for step in plan.steps:
         arena = sum(b.bytes for b in plan.buffers if b.step == step.name and not b.over)
-        table.add_row(step.name, step.says, f"{'x'.join(map(str, step.y.shape))} {step.y.dtype}", f"{float(step.y.rate_hz):.4g} Hz",
-                      str(step.flash_bytes), str(step.state_bytes), str(arena))
+        table.add_row(
+            step.name,
+            step.says,
+            f"{'x'.join(map(str, step.y.shape))} {step.y.dtype}",
+            f"{float(step.y.rate_hz):.4g} Hz",
+            str(step.flash_bytes),
+            str(step.state_bytes),
+            str(arena),
+        )
     Console().print(table)
-    print(f"\nRAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (shared over time), state {plan.state_bytes} B; tables {plan.table_bytes} B of flash, code not counted")
+    print(
+        f"\nRAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (shared over time), state {plan.state_bytes} B; tables {plan.table_bytes} B of flash, code not counted"
+    )
 
 
 @contextmanager
@@ -211,7 +274,7 @@ def main() -> None:
     except TinystreamError as error:
         people.print(str(error), markup=False, soft_wrap=True)
         raise SystemExit(1) from None
-    except BrokenPipeError:             # `tinystream replay … | head` is not a mistake
+    except BrokenPipeError:  # `tinystream replay … | head` is not a mistake
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ static void after(int32_t step, const void *y, size_t bytes)
 int main(void)
 {
 ${declare}
-    struct ts_event event;
+    struct ts_event event = { 0 };
 
     ${name}_reset();
     while (${read}) {

@@ -49,7 +49,10 @@ class Kind:
         if self.options:
             wide = max(len(o.name) for o in self.options)
             lines += ["", "options"]
-            lines += [f"  {o.name:<{wide}}  {o.type}{'' if o.default is None else f', {o.default}'}: {o.description}".rstrip(": ") for o in self.options]
+            lines += [
+                f"  {o.name:<{wide}}  {o.type}{'' if o.default is None else f', {o.default}'}: {o.description}".rstrip(": ")
+                for o in self.options
+            ]
         if self.bound:
             lines += ["", f"stays within {self.bound} of the textbook, in float64 (tested)"]
         return "\n".join(lines)
@@ -57,7 +60,12 @@ class Kind:
 
 def kinds() -> list[Kind]:
     """All there are, by room, then by name."""
-    return [kind(room, m.name) for room, package in ROOMS.items() for m in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name) if not m.name.startswith("_")]
+    return [
+        kind(room, m.name)
+        for room, package in ROOMS.items()
+        for m in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name)
+        if not m.name.startswith("_")
+    ]
 
 
 def describe(name: str) -> Kind:
@@ -65,7 +73,10 @@ def describe(name: str) -> Kind:
     found = {k.name: k for k in kinds()}
     if name not in found:
         close = difflib.get_close_matches(name, found)
-        raise TinystreamError(f"there is no stage, operator or detector '{name}'", f"did you mean '{close[0]}'?" if close else "`tinystream stages` lists them")
+        raise TinystreamError(
+            f"there is no stage, operator or detector '{name}'",
+            f"did you mean '{close[0]}'?" if close else "`tinystream stages` lists them",
+        )
     return found[name]
 
 
@@ -91,7 +102,13 @@ def type_of(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return "one of " + ", ".join(f'"{v}"' if isinstance(v, str) else str(v) for v in schema.get("enum", [schema.get("const")]))
     limits = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
-    words = [schema.get("type", "value").replace("array", "list").replace("integer", "whole number").replace("string", "text").replace("boolean", "true or false")]
+    words = [
+        schema.get("type", "value")
+        .replace("array", "list")
+        .replace("integer", "whole number")
+        .replace("string", "text")
+        .replace("boolean", "true or false")
+    ]
     return " ".join(words + [f"{sign} {schema[key]:g}" for key, sign in limits.items() if key in schema])
 
 

@@ -31,7 +31,9 @@ class Compiler:
         command = [*self.command, *flags, *map(str, sources), "-o", str(out)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise BuildError(f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}", "this is a bug of tinystream if you did not change the C")
+            raise BuildError(
+                f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}", "this is a bug of tinystream if you did not change the C"
+            )
         return out
 
 

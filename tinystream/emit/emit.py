@@ -113,7 +113,11 @@ def arena(plan: Plan) -> str:
     """A union: each buffer is a member padded to its offset, so C knows its type and the debugger its name."""
     if not plan.buffers:
         return ""
-    lines = ["/* --- what flows between the steps; a place is used again once its last reader has run ------------------- */", "", "static union {"]
+    lines = [
+        "/* --- what flows between the steps; a place is used again once its last reader has run ------------------- */",
+        "",
+        "static union {",
+    ]
     for step in plan.steps:
         mine = sorted((b for b in plan.buffers if b.step == step.name), key=lambda b: b.member != "y")
         for b in mine:
@@ -173,7 +177,7 @@ def calls(plan: Plan) -> Iterator[str]:
         yield "    const uint64_t now = block++;"
     yield from (f"    bool {plan.steps[i].name}_fresh = false;" for i in sorted(flags))
     yield ""
-    opened: list[int] = []              # the flags that the block we are in has asked for
+    opened: list[int] = []  # the flags that the block we are in has asked for
     for i, step in enumerate(plan.steps):
         needs = sorted(conditions[i] & flags)
         if needs != opened:
@@ -189,7 +193,7 @@ def calls(plan: Plan) -> Iterator[str]:
         after = f"TS_AFTER({i}, arena.{step.name}.y);"
         yield f"{pad}if ({step.name}_fresh) {after}" if i in flags else pad + after
     yield from (pad + line for line in announce(plan))
-    yield f"{pad}return true;"
+    yield f"{pad}return {'true' if plan.detector is not None else 'false'};"
     if opened:
         yield "    }"
         yield "    return false;"

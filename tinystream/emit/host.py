@@ -16,12 +16,15 @@ def build_stream(plan: Plan, folder: Path, compiler: Compiler, optimise: str = "
     """A program: blocks on stdin, every step's output on stdout (see firmware_templates/host/stream.c)."""
     emit(plan, folder)
     names = input_names(plan)
-    (folder / "ts_stream.c").write_text(template("host/stream.c").substitute(
-        name=plan.name,
-        declare="\n".join(f"    static {s.dtype}_t {n}[{s.size}];" for s, n in zip(plan.x, names)),
-        read=" && ".join(f"fread({n}, sizeof {n}, 1, stdin) == 1" for n in names),
-        **{"pass": ", ".join(names)},
-    ), encoding="utf-8")
+    (folder / "ts_stream.c").write_text(
+        template("host/stream.c").substitute(
+            name=plan.name,
+            declare="\n".join(f"    static {s.dtype}_t {n}[{s.size}];" for s, n in zip(plan.x, names)),
+            read=" && ".join(f"fread({n}, sizeof {n}, 1, stdin) == 1" for n in names),
+            **{"pass": ", ".join(names)},
+        ),
+        encoding="utf-8",
+    )
     flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
     return compiler.build([folder / "ts_stream.c", folder / f"{plan.name}_tables.c"], folder / "stream", *flags)
 
@@ -30,13 +33,18 @@ def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
     """A shared library for the native engine (see firmware_templates/host/native.c)."""
     emit(plan, folder)
     names = input_names(plan)
-    (folder / "ts_native.c").write_text(template("host/native.c").substitute(
-        name=plan.name,
-        inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
-        advance=", ".join(f"{n} + (size_t)block_number * {s.size}" for s, n in zip(plan.x, names)),
-    ), encoding="utf-8")
+    (folder / "ts_native.c").write_text(
+        template("host/native.c").substitute(
+            name=plan.name,
+            inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
+            advance=", ".join(f"{n} + (size_t)block_number * {s.size}" for s, n in zip(plan.x, names)),
+        ),
+        encoding="utf-8",
+    )
     native = () if compiler.name == "zig" else ("-march=native",)
-    return compiler.build([folder / "ts_native.c", folder / f"{plan.name}_tables.c"], folder / "native.so", "-std=c11", "-O3", "-shared", "-fPIC", *native)
+    return compiler.build(
+        [folder / "ts_native.c", folder / f"{plan.name}_tables.c"], folder / "native.so", "-std=c11", "-O3", "-shared", "-fPIC", *native
+    )
 
 
 def parse_stream(plan: Plan, raw: bytes) -> tuple[dict[int, tuple[np.ndarray, np.ndarray]], list[tuple[int, int, int, int]]]:

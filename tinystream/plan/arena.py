@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-ALIGN = 8   # of every buffer: the widest element, int64
+ALIGN = 8  # of every buffer: the widest element, int64
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ def place(buffers: Sequence[Buffer]) -> tuple[Buffer, ...]:
 
     Source: greedy by size, as in Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020, §5.
     """
-    owner = {}
-    for b in buffers:                       # a chain of in-place steps is one buffer with several names
+    owner: dict[tuple[str, str], tuple[str, str]] = {}
+    for b in buffers:  # a chain of in-place steps is one buffer with several names
         owner[b.step, b.member] = owner[b.over, "y"] if b.over else (b.step, b.member)
     groups: dict[tuple[str, str], list[Buffer]] = {}
     for b in buffers:
         groups.setdefault(owner[b.step, b.member], []).append(b)
 
-    placed: list[tuple[int, int, int, int]] = []       # offset, end, first, last
+    placed: list[tuple[int, int, int, int]] = []  # offset, end, first, last
     offsets = {}
     for key, group in sorted(groups.items(), key=lambda item: (-max(b.bytes for b in item[1]), item[1][0].first)):
         size, first, last = max(b.bytes for b in group), min(b.first for b in group), max(b.last for b in group)

@@ -33,7 +33,7 @@ def sat32(x) -> np.ndarray:
 def msb(x) -> np.ndarray:
     """Index of the highest set bit of 1 <= x < 2**63; 0 for x = 0."""
     x = np.maximum(np.asarray(x, np.int64), 1)
-    high = x >> 31                         # frexp is exact below 2**53, so look at 31 bits at a time
+    high = x >> 31  # frexp is exact below 2**53, so look at 31 bits at a time
     return np.where(high > 0, np.frexp(high.astype(np.float64))[1] + 30, np.frexp(x.astype(np.float64))[1] - 1).astype(np.int64)
 
 
@@ -59,7 +59,7 @@ def isqrt(x) -> np.ndarray:
     """floor(sqrt(x)) for 0 <= x < 2**62."""
     x = np.asarray(x, np.int64)
     root = np.sqrt(x.astype(np.float64)).astype(np.int64)
-    root -= root * root > x                # float64 has 53 bits: the root is off by one at most
+    root -= root * root > x  # float64 has 53 bits: the root is off by one at most
     return root + ((root + 1) * (root + 1) <= x)
 
 

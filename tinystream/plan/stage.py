@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
 
@@ -32,15 +31,17 @@ class Stage(Definition):
         super().__init_subclass__(**kwargs)
         cls.kind = cls.__module__.rpartition(".")[2]
 
-    def plan(self, *x: Signal) -> Step | list[Step]:
-        """The integer step (or steps, wired among themselves) for these inputs.
+    # *args and **kwargs, so that a subclass may name its inputs: plan(self, x), plan(self, left, right)
+
+    def plan(self, *args: Any, **kwargs: Any) -> Step | list[Step]:
+        """plan(*x: Signal): the integer step (or steps, wired among themselves) for these inputs.
 
         Raises AppError, its path starting at the option to blame, where the options do not fit the inputs.
         """
         raise NotImplementedError
 
-    def ideal(self, x: tuple[Signal, ...], *blocks: np.ndarray) -> np.ndarray:
-        """The textbook in float64: all outputs, in real units, for all input blocks, in real units, from a reset.
+    def ideal(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        """ideal(x: tuple[Signal, ...], *blocks): the textbook in float64, from a reset; real units in and out.
 
         blocks: one array a source, [n, *shape].  Returns [m, *y.shape]; run() stays within BOUND of it.
         """

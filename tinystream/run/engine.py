@@ -65,6 +65,7 @@ def fire(step: Step, state, sources: list[Fired]) -> Fired:
     return Fired(np.array([t for t, _ in outputs]), checked(step, np.stack([y for _, y in outputs])))
 
 
-def checked(step: Step, y: np.ndarray) -> np.ndarray:
+def checked(step: Step, y: np.ndarray | None) -> np.ndarray:
+    assert y is not None, f"{step.name} has no state, so it has something at once"
     assert y.shape[1:] == step.y.shape and y.dtype == step.y.dtype, f"{step.name} promised {step.y}, gave {y.shape[1:]} {y.dtype}"
     return y

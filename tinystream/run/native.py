@@ -20,7 +20,7 @@ from tinystream.emit.templates import templates
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Fired
 
-CHUNK = 512     # blocks a call: bounds the memory of the outputs
+CHUNK = 512  # blocks a call: bounds the memory of the outputs
 
 
 class Output(ctypes.Structure):
@@ -36,7 +36,7 @@ class Native:
         self.plan = plan
         library = cached_library(plan, with_compiler or compiler())
         self._folder = tempfile.TemporaryDirectory(prefix="tinystream-")
-        private = Path(self._folder.name) / library.name        # a copy: dlopen gives one state per file
+        private = Path(self._folder.name) / library.name  # a copy: dlopen gives one state per file
         shutil.copyfile(library, private)
         self._library = ctypes.CDLL(str(private))
         self.reset()
@@ -65,7 +65,9 @@ class Native:
             assert block.shape[1:] == signal.shape and block.dtype == signal.dtype, f"the app's input is {signal}"
             inputs.append(np.ascontiguousarray(block))
         self._library.ts_native_push(ctypes.c_uint32(n), *(ctypes.c_void_p(b.ctypes.data) for b in inputs), outputs)
-        fired = {i: Fired(when[: outputs[i].count].astype(np.int64) + self.blocks, y[: outputs[i].count]) for i, (when, y) in arrays.items()}
+        fired = {
+            i: Fired(when[: outputs[i].count].astype(np.int64) + self.blocks, y[: outputs[i].count]) for i, (when, y) in arrays.items()
+        }
         self.blocks += n
         return fired
 
@@ -84,7 +86,7 @@ def cached_library(plan: Plan, with_compiler: Compiler) -> Path:
             library.parent.mkdir(parents=True, exist_ok=True)
             half_written = library.with_suffix(f".{os.getpid()}")
             shutil.copyfile(built, half_written)
-            half_written.replace(library)          # atomic: another process sees all of it or nothing
+            half_written.replace(library)  # atomic: another process sees all of it or nothing
         return library
 
 

@@ -20,7 +20,7 @@ from tinystream.run.native import Native
 from tinystream.run.trace import Event, Recorder, Trace
 
 EngineName = Literal["auto", "python", "native"]
-CHUNK = 500     # blocks between two looks at the progress
+CHUNK = 500  # blocks between two looks at the progress
 
 
 class Runs(Protocol):
@@ -86,7 +86,14 @@ class Reading:
         return read_recording(path, rate_hz=x.sample_hz, channels=channels, resample=self.resample, channel=self.channel)
 
 
-def replay_files(app: Path, paths: Sequence[Path], engine: EngineName, reading: Reading, jobs: int = 1, keep: Literal["events", "scores", "all"] = "events") -> Iterator[Trace]:
+def replay_files(
+    app: Path,
+    paths: Sequence[Path],
+    engine: EngineName,
+    reading: Reading,
+    jobs: int = 1,
+    keep: Literal["events", "scores", "all"] = "events",
+) -> Iterator[Trace]:
     """Each file from a fresh start, in the order given, over `jobs` processes; the result does not depend on jobs."""
     work = partial(_replay_file, app, engine, reading, keep)
     if jobs == 1 or len(paths) == 1:
@@ -100,7 +107,7 @@ _planned: dict[tuple[Path, str], tuple[Plan, Runs]] = {}
 
 
 def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Literal["events", "scores", "all"], path: Path) -> Trace:
-    if (app, engine) not in _planned:                  # once a process, not once a file
+    if (app, engine) not in _planned:  # once a process, not once a file
         plan = plan_file(app)
         _planned[app, engine] = plan, make_engine(plan, engine)
     plan, runs = _planned[app, engine]

@@ -69,7 +69,8 @@ class Trace:
 
     def save(self, path: Path) -> None:
         """One .npz file without pickles: the arrays, and the rest as JSON."""
-        about = {"format": FORMAT, **{n: getattr(self, n) for n in SCALARS}, "events": [e.as_dict() for e in self.events], "digests": self.digests}
+        scalars = {n: getattr(self, n) for n in SCALARS}
+        about = {"format": FORMAT, **scalars, "events": [e.as_dict() for e in self.events], "digests": self.digests}
         arrays = {f"{part}:{name}": getattr(fired, part) for name, fired in self.outputs.items() for part in ("when", "y")}
         half_written = path.with_name(path.name + ".part")
         with half_written.open("wb") as file:
@@ -85,7 +86,8 @@ class Trace:
                 names = [key.removeprefix("y:") for key in file.files if key.startswith("y:")]
                 outputs = {n: Fired(file[f"when:{n}"], file[f"y:{n}"]) for n in names}
             if about["format"] != FORMAT:
-                raise TinystreamError(f"{path} is a trace of format {about['format']}, this version reads {FORMAT}", "make it again with replay --trace")
+                what = f"{path} is a trace of format {about['format']}, this version reads {FORMAT}"
+                raise TinystreamError(what, "make it again with replay --trace")
             events = tuple(Event(**e) for e in about["events"])
             return cls(**{n: about[n] for n in SCALARS}, events=events, outputs=outputs, digests=about["digests"])
         except (OSError, KeyError, ValueError, TypeError) as error:
@@ -114,7 +116,8 @@ class Difference:
 def difference(a: Trace, b: Trace) -> Difference | None:
     """The first difference, or None where everything that both traces hold is equal, and both hold the same steps."""
     if a.definition != b.definition:
-        return Difference("definition", None, (a.definition, b.definition), f"the traces are of two definitions: {a.definition[:16]} and {b.definition[:16]}")
+        what = f"the traces are of two definitions: {a.definition[:16]} and {b.definition[:16]}"
+        return Difference("definition", None, (a.definition, b.definition), what)
     if list(a.digests) != list(b.digests):
         return Difference("steps", None, (list(a.digests), list(b.digests)), "the traces looked at different steps")
     for step in a.digests:
@@ -124,12 +127,16 @@ def difference(a: Trace, b: Trace) -> Difference | None:
             found = first_unequal(step, a.outputs[step], b.outputs[step], (a.engine, b.engine))
             assert found, f"{step}: digests differ where outputs do not"
             return found
-        return Difference(step, None, (a.digests[step], b.digests[step]), f"step {step}: {a.engine} and {b.engine} give other outputs; keep all steps to see which")
+        what = f"step {step}: {a.engine} and {b.engine} give other outputs; keep all steps to see which"
+        return Difference(step, None, (a.digests[step], b.digests[step]), what)
     for x, y in zip(a.events, b.events):
         if (x.label, x.score_count, x.sample) != (y.label, y.score_count, y.sample):
-            return Difference("events", (x.sequence,), (x, y), f"event {x.sequence}: {a.engine} {x.label} at {x.time_s:.3f} s, {b.engine} {y.label} at {y.time_s:.3f} s")
+            what = f"event {x.sequence}: {a.engine} {x.label} at {x.time_s:.3f} s, {b.engine} {y.label} at {y.time_s:.3f} s"
+            return Difference("events", (x.sequence,), (x, y), what)
     if len(a.events) != len(b.events):
-        return Difference("events", None, (len(a.events), len(b.events)), f"{a.engine} has {len(a.events)} events, {b.engine} {len(b.events)}")
+        return Difference(
+            "events", None, (len(a.events), len(b.events)), f"{a.engine} has {len(a.events)} events, {b.engine} {len(b.events)}"
+        )
     return None
 
 
@@ -140,15 +147,16 @@ def first_unequal(step: str, a: Fired, b: Fired, engines: tuple[str, str], befor
     if unequal.any():
         i = int(unequal.argmax())
         if a.when[i] != b.when[i]:
-            return Difference(step, (before + i,), (int(a.when[i]), int(b.when[i])),
-                              f"step {step}, output {before + i}: {engines[0]} fires at block {a.when[i]}, {engines[1]} at block {b.when[i]}")
+            what = f"step {step}, output {before + i}: {engines[0]} fires at block {a.when[i]}, {engines[1]} at block {b.when[i]}"
+            return Difference(step, (before + i,), (int(a.when[i]), int(b.when[i])), what)
         at = tuple(int(v) for v in np.argwhere(a.y[i] != b.y[i])[0])
         values = a.y[i][at].item(), b.y[i][at].item()
-        return Difference(step, (before + i, *at), values,
-                          f"step {step}, output {before + i} (block {a.when[i]}), index {list(at)}: {engines[0]} {values[0]}, {engines[1]} {values[1]}")
+        place = f"step {step}, output {before + i} (block {a.when[i]}), index {list(at)}"
+        return Difference(step, (before + i, *at), values, f"{place}: {engines[0]} {values[0]}, {engines[1]} {values[1]}")
     if len(a.when) != len(b.when):
         counts = before + len(a.when), before + len(b.when)
-        return Difference(step, (before + n,), counts, f"step {step}: {engines[0]} has fired {counts[0]} times, {engines[1]} {counts[1]} times")
+        what = f"step {step}: {engines[0]} has fired {counts[0]} times, {engines[1]} {counts[1]} times"
+        return Difference(step, (before + n,), counts, what)
     return None
 
 
@@ -173,8 +181,8 @@ class Recorder:
         for i in self.keep:
             self.parts[i].append(fired[i])
         for i, (when, y) in self.hashes.items():
-            when.update(np.ascontiguousarray(fired[i].when, np.int64))
-            y.update(np.ascontiguousarray(fired[i].y))
+            when.update(fired[i].when.astype(np.int64).tobytes())
+            y.update(fired[i].y.tobytes())
         self.blocks += blocks
         new = [] if self.plan.detector is None else events(self.plan, fired[self.plan.detector], len(self.events), self.recording)
         self.events += new
@@ -184,13 +192,26 @@ class Recorder:
         name = {i: s.name for i, s in enumerate(self.plan.steps)}
         outputs = {name[i]: joined(self.parts[i], self.plan.steps[i].y) for i in self.keep}
         digests = {name[i]: hashlib.sha256(when.digest() + y.digest()).hexdigest() for i, (when, y) in self.hashes.items()}
-        return Trace(self.plan.name, self.plan.digest, self.engine, self.recording, self.blocks, self.blocks * samples_per_block(self.plan),
-                     tuple(self.events), outputs, digests, name.get(self.plan.features), name.get(self.plan.scores))
+        features, scores = (None if i is None else name.get(i) for i in (self.plan.features, self.plan.scores))
+        return Trace(
+            app=self.plan.name,
+            definition=self.plan.digest,
+            engine=self.engine,
+            recording=self.recording,
+            blocks=self.blocks,
+            samples=self.blocks * samples_per_block(self.plan),
+            events=tuple(self.events),
+            outputs=outputs,
+            digests=digests,
+            features=features,
+            scores=scores,
+        )
 
 
 def joined(parts: list[Fired], y: Signal) -> Fired:
     """Chunks in a row; of the step's own type even where there were none."""
-    return Fired(np.concatenate([np.empty(0, np.int64), *(p.when for p in parts)]), np.concatenate([np.empty((0, *y.shape), y.dtype), *(p.y for p in parts)]))
+    when = np.concatenate([np.empty(0, np.int64), *(p.when for p in parts)])
+    return Fired(when, np.concatenate([np.empty((0, *y.shape), y.dtype), *(p.y for p in parts)]))
 
 
 def samples_per_block(plan: Plan) -> int:
@@ -206,5 +227,6 @@ def events(plan: Plan, fired: Fired, first: int, recording: str = "") -> list[Ev
     for n, (block, (label, count)) in enumerate(zip(fired.when.tolist(), fired.y.tolist())):
         sample = (block + 1) * samples_per_block(plan)
         time_s = round(float(sample / x.sample_hz), 6) if x.sample_hz else 0.0
-        found.append(Event(plan.name, plan.digest, first + n, plan.labels[label], round((count - y.zero) * y.scale, 6), count, sample, time_s, recording))
+        score = round((count - y.zero) * y.scale, 6)
+        found.append(Event(plan.name, plan.digest, first + n, plan.labels[label], score, count, sample, time_s, recording))
     return found

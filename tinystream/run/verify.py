@@ -21,7 +21,9 @@ class Compared:
     values: dict[str, int] = field(default_factory=dict)
 
 
-def verify(plan: Plan, a: Runs, b: Runs, samples: np.ndarray, compared: Compared, progress: Callable[[int], None] | None = None) -> Difference | None:
+def verify(
+    plan: Plan, a: Runs, b: Runs, samples: np.ndarray, compared: Compared, progress: Callable[[int], None] | None = None
+) -> Difference | None:
     """Both engines over one recording from a fresh start; the first difference in time, then in the order of steps."""
     a.reset()
     b.reset()

@@ -35,14 +35,20 @@ class Frame(Stage):
         if x.dtype != "int16" or len(x.shape) != 1 or x.sample_hz is None:
             raise AppError((), f"stage 'frame' cuts one channel of int16 samples, and is given {x}")
         block_ms = 1000 * x.size / x.sample_hz
-        length = samples(self.length_ms, x, "length_ms")
-        hop = x.size if self.hop_ms is None else samples(self.hop_ms, x, "hop_ms")
+        length = samples(self.length_ms, x.sample_hz, "length_ms")
+        hop = x.size if self.hop_ms is None else samples(self.hop_ms, x.sample_hz, "hop_ms")
         if hop % x.size:
-            raise AppError(("hop_ms",), f"hop_ms = {self.hop_ms:g} is not a multiple of the block, {float(block_ms):g} ms",
-                           f"source.block_ms = {self.hop_ms:g}")
+            raise AppError(
+                ("hop_ms",),
+                f"hop_ms = {self.hop_ms:g} is not a multiple of the block, {float(block_ms):g} ms",
+                f"source.block_ms = {self.hop_ms:g}",
+            )
         if length < x.size:
-            raise AppError(("length_ms",), f"length_ms = {self.length_ms:g} is shorter than the block, {float(block_ms):g} ms",
-                           f"length_ms >= {float(block_ms):g}")
+            raise AppError(
+                ("length_ms",),
+                f"length_ms = {self.length_ms:g} is shorter than the block, {float(block_ms):g} ms",
+                f"length_ms >= {float(block_ms):g}",
+            )
         return Step(
             module=__name__,
             x=(x,),
@@ -63,15 +69,18 @@ class Frame(Stage):
         return np.array([stream[start : start + k["length"]] * window for start in starts[:: k["every"]]])
 
 
-BOUND = 1.5   # counts: half from rounding, one from the window's own Q15 at full scale
+BOUND = 1.5  # counts: half from rounding, one from the window's own Q15 at full scale
 
 
-def samples(ms: float, x: Signal, option: str) -> int:
+def samples(ms: float, rate_hz: Fraction, option: str) -> int:
     """A duration in samples, which must be a whole number."""
-    exact = Fraction(str(ms)) * x.sample_hz / 1000
+    exact = Fraction(str(ms)) * rate_hz / 1000
     if exact.denominator != 1:
-        raise AppError((option,), f"{option} = {ms:g} is {float(exact):g} samples at {float(x.sample_hz):g} Hz, not a whole number",
-                       f"{option} = {float(round(exact) * 1000 / x.sample_hz):.6g}")
+        raise AppError(
+            (option,),
+            f"{option} = {ms:g} is {float(exact):g} samples at {float(rate_hz):g} Hz, not a whole number",
+            f"{option} = {float(round(exact) * 1000 / rate_hz):.6g}",
+        )
     return int(exact)
 
 
