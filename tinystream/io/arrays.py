@@ -46,7 +46,9 @@ def _member(path: Path, file: np.lib.npyio.NpzFile) -> np.ndarray:
     for key in KEYS:
         if key in file.files:
             return file[key]
-    raise RecordingError(f"{path} has no array 'samples' or 'x', but {', '.join(file.files) or 'nothing'}", "numpy.savez(path, samples=x, rate_hz=16000)")
+    raise RecordingError(
+        f"{path} has no array 'samples' or 'x', but {', '.join(file.files) or 'nothing'}", "numpy.savez(path, samples=x, rate_hz=16000)"
+    )
 
 
 def _rate(path: Path, file: np.lib.npyio.NpzFile) -> Fraction | None:

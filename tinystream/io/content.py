@@ -42,7 +42,9 @@ def chosen(path: Path, names: Sequence[str], channels: int, pick: Sequence[str |
         there = f"of {', '.join(names)}" if named else f"of 1 to {len(names)}"
         raise RecordingError(
             f"{path} has {_count(len(names), named)}, the app reads {channels}",
-            f"--channel {','.join(names[:channels])}  ({there})" if len(names) > channels else "use a recording of every axis that the app reads",
+            f"--channel {','.join(names[:channels])}  ({there})"
+            if len(names) > channels
+            else "use a recording of every axis that the app reads",
         )
     if len(pick) != channels:
         raise RecordingError(f"--channel picks {len(pick)} of {path}, the app reads {channels}", f"--channel {','.join(names[:channels])}")
@@ -75,7 +77,7 @@ def checked_counts(path: Path, real: np.ndarray, scale: float) -> tuple[np.ndarr
     y, saturated = counts(real, scale)
     if saturated > MANY * real.size:
         raise RecordingError(
-            f"{path}: {saturated} of {real.size} values exceed full scale: values reach {np.abs(real).max():g}, full scale is {32768 * scale:g}",
+            f"{path}: {saturated} of {real.size} values exceed full scale: they reach {np.abs(real).max():g}, it is {32768 * scale:g}",
             "--counts, if the file holds the sensor's integers; else convert it to the app's unit",
         )
     return y, saturated

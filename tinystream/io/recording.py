@@ -28,7 +28,7 @@ class Recording:
 
     samples:   int16, [n] for one channel, [n, channels] for more.
     clipped:   samples at either rail, -32768 or 32767: the sensor, or a conversion, may have cut them.
-    saturated: samples beyond int16 that were limited while the file was read; all of them are also clipped.
+    saturated: samples beyond int16 that were limited while the file was read or resampled.
     truth:     the file beside it that says what is to be detected, if there is one (see io/truth.py).
     notes:     what was assumed or converted, a sentence each, for people.
     """

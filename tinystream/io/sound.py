@@ -31,7 +31,9 @@ def read_sound(path: Path, channels: int, pick: Sequence[str | int]) -> Content:
             x = _read(path, file)[:, columns]
             rate_hz, subtype = Fraction(file.samplerate), file.subtype
     except soundfile.LibsndfileError as e:
-        raise RecordingError(f"{path} cannot be read: {e.error_string.rstrip('.')}", "play it with another program: the file may be damaged") from None
+        raise RecordingError(
+            f"{path} cannot be read: {e.error_string.rstrip('.')}", "play it with another program: the file may be damaged"
+        ) from None
     if subtype in EXACT:
         return Content(x, rate_hz, notes=notes)
     y, saturated = _to_int16(path, x)
@@ -94,9 +96,7 @@ def _check_riff(path: Path) -> tuple[str, ...]:
         return ("its header does not know its length: read to the end of the file",)
     if riff.data > riff.there:
         missing = -(-(riff.data - riff.there) // riff.frame)
-        raise RecordingError(
-            f"{path} is cut short: {missing} of {riff.data // riff.frame} samples are missing", "copy or record it again"
-        )
+        raise RecordingError(f"{path} is cut short: {missing} of {riff.data // riff.frame} samples are missing", "copy or record it again")
     if riff.data == 0 and riff.there >= riff.frame:
         raise RecordingError(
             f"{path}: its header says 0 samples, yet {riff.there} bytes follow: the recorder was stopped before it wrote the length",

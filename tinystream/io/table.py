@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import isfinite
@@ -127,7 +128,7 @@ def _rate(path: Path, table: Table, stamps: np.ndarray) -> tuple[Fraction, tuple
     grain = 1.0 if (stamps == np.floor(stamps)).all() else 0.0  # whole ticks: an interval may be one longer by rounding
     gaps = np.flatnonzero(step > GAP * np.median(step) + grain) + 1
     edges = [0, *gaps, len(stamps)]
-    start, end = max(zip(edges, edges[1:]), key=lambda run: run[1] - run[0])
+    start, end = max(itertools.pairwise(edges), key=lambda run: run[1] - run[0])
     run = stamps[start:end] if end - start > 1 and stamps[end - 1] > stamps[start] else stamps
     t, i = run - run.mean(), np.arange(len(run)) - (len(run) - 1) / 2
     rate_hz = Fraction(float(t @ i / (t @ t) * table.ticks)).limit_denominator(1000)

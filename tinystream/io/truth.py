@@ -59,6 +59,10 @@ _EXAMPLE = '[{"wav_file": "yes.wav", "sample_rate": 16000, "length_sec": 10, "de
 def _check(path: Path, truth: Truth) -> None:
     for i, (start, end) in enumerate(truth.windows):
         if not start < end <= truth.length_s:
-            raise RecordingError(f"{path}: window {i} of {truth.recording}, [{start:g}, {end:g}], is not inside 0 to {truth.length_s:g} s", _EXAMPLE)
+            raise RecordingError(
+                f"{path}: window {i} of {truth.recording}, [{start:g}, {end:g}], is not inside 0 to {truth.length_s:g} s", _EXAMPLE
+            )
     if truth.labels and len(truth.labels) != len(truth.windows):
-        raise RecordingError(f"{path}: {len(truth.labels)} labels for {len(truth.windows)} windows of {truth.recording}", "one label a window")
+        raise RecordingError(
+            f"{path}: {len(truth.labels)} labels for {len(truth.windows)} windows of {truth.recording}", "one label a window"
+        )
