@@ -63,7 +63,16 @@ class RecordingError(TinystreamError):
 
 
 class SinkError(TinystreamError):
-    """Alerts that could not be delivered; they are named in the message and nothing is dropped silently."""
+    """Alerts that could not be delivered; they are named in the message and nothing is dropped silently.
+
+    delivered:   how many alerts the sink has acknowledged.
+    undelivered: the events that it has not, in the order in which they were sent; some may have arrived all the same.
+    """
+
+    def __init__(self, what: str, help: str = "", delivered: int = 0, undelivered: tuple[dict, ...] = ()):
+        super().__init__(what, help)
+        self.delivered = delivered
+        self.undelivered = undelivered
 
 
 class BuildError(TinystreamError):

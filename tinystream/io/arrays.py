@@ -1,0 +1,64 @@
+"""NPY and NPZ: arrays of int16 counts, or of floats in the app's unit."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from tinystream.errors import RecordingError
+from tinystream.io.content import Content, checked_counts, chosen
+
+KEYS = ("samples", "x")
+
+
+def read_array(path: Path, channels: int, pick: Sequence[str | int], scale: float) -> Content:
+    """An array [n] or [n, channels]; an NPZ holds it as `samples` or `x`, and may hold `rate_hz`."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            x, rate_hz = loaded, None
+        else:
+            with loaded:
+                x, rate_hz = _member(path, loaded), _rate(path, loaded)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as e:
+        what = "holds Python objects, which are not loaded" if "allow_pickle" in str(e) else f"cannot be read: {_first_line(e)}"
+        raise RecordingError(f"{path} {what}", "numpy.save(path, samples.astype('int16'))") from None
+    if x.ndim not in (1, 2):
+        raise RecordingError(f"{path} has {x.ndim} axes: a recording is [n] or [n, channels]", "numpy.save(path, x.reshape(-1, channels))")
+    x = x.reshape(len(x), -1) if x.size else x.reshape(0, x.shape[1] if x.ndim == 2 else 1)
+    x = x[:, chosen(path, [str(i + 1) for i in range(x.shape[1])], channels, pick)]
+    if x.dtype == np.int16:
+        return Content(x, rate_hz)
+    if x.dtype.kind != "f":
+        raise RecordingError(f"{path} holds {x.dtype}: int16 counts or floats are read", "numpy.save(path, x.astype('int16'))")
+    if not np.isfinite(x).all():
+        at = int(np.argmin(np.isfinite(x).all(axis=1)))
+        raise RecordingError(f"{path}: row {at} is not a finite number", "x = x[numpy.isfinite(x)], or record it again")
+    y, saturated = checked_counts(path, x.astype(np.float64), scale)
+    return Content(y, rate_hz, saturated=saturated)
+
+
+def _member(path: Path, file: np.lib.npyio.NpzFile) -> np.ndarray:
+    for key in KEYS:
+        if key in file.files:
+            return file[key]
+    raise RecordingError(
+        f"{path} has no array 'samples' or 'x', but {', '.join(file.files) or 'nothing'}", "numpy.savez(path, samples=x, rate_hz=16000)"
+    )
+
+
+def _rate(path: Path, file: np.lib.npyio.NpzFile) -> Fraction | None:
+    if "rate_hz" not in file.files:
+        return None
+    rate = file["rate_hz"]
+    if rate.size != 1 or rate.dtype.kind not in "iuf" or not np.isfinite(rate).all() or rate.item() <= 0:
+        raise RecordingError(f"{path}: rate_hz is not one number above 0", "numpy.savez(path, samples=x, rate_hz=16000)")
+    return Fraction(rate.item()).limit_denominator(10**6)
+
+
+def _first_line(e: BaseException) -> str:
+    return (str(e).splitlines() or [type(e).__name__])[0].rstrip(".")

@@ -1,0 +1,68 @@
+"""Truth: what is to be detected in a recording, in the format of MLPerf Tiny's streaming wake word.
+
+A JSON list of `{"wav_file", "sample_rate", "length_sec", "detection_windows": [[start_s, end_s], ...]}`.
+Ours may add `"labels"`, one for each window; other readers pass over it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tinystream.errors import RecordingError
+
+Window = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]  # start and end, seconds
+
+
+class Truth(BaseModel):
+    """What is to be detected in one recording; labels is empty where the file names none."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    recording: str = Field(alias="wav_file")
+    rate_hz: float = Field(alias="sample_rate", gt=0)
+    length_s: float = Field(alias="length_sec", gt=0)
+    windows: tuple[Window, ...] = Field(alias="detection_windows")
+    labels: tuple[str, ...] = ()
+
+
+_TRUTHS = TypeAdapter(tuple[Truth, ...])
+
+
+def truth_path(recording: Path) -> Path | None:
+    """`yes.truth.json` beside `yes.wav`, if it is there."""
+    path = recording.with_suffix(".truth.json")
+    return path if path.is_file() else None
+
+
+def read_truth(path: str | Path) -> tuple[Truth, ...]:
+    """All recordings that the file speaks of; RecordingError where a window or a label cannot be."""
+    path = Path(path)
+    try:
+        truths = _TRUTHS.validate_json(path.read_bytes())
+    except OSError as e:
+        raise RecordingError(f"{path} cannot be read: {(e.strerror or str(e)).lower()}", "check its name and permissions") from None
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in first["loc"])
+        raise RecordingError(f"{path}: {where + ': ' if where else ''}{first['msg'][:1].lower()}{first['msg'][1:]}", _EXAMPLE) from None
+    for truth in truths:
+        _check(path, truth)
+    return truths
+
+
+_EXAMPLE = '[{"wav_file": "yes.wav", "sample_rate": 16000, "length_sec": 10, "detection_windows": [[1.0, 1.6]]}]'
+
+
+def _check(path: Path, truth: Truth) -> None:
+    for i, (start, end) in enumerate(truth.windows):
+        if not start < end <= truth.length_s:
+            raise RecordingError(
+                f"{path}: window {i} of {truth.recording}, [{start:g}, {end:g}], is not inside 0 to {truth.length_s:g} s", _EXAMPLE
+            )
+    if truth.labels and len(truth.labels) != len(truth.windows):
+        raise RecordingError(
+            f"{path}: {len(truth.labels)} labels for {len(truth.windows)} windows of {truth.recording}", "one label a window"
+        )
