@@ -104,6 +104,6 @@ class App(Definition):
 
         Raises AppErrors with every mistake that was found.
         """
-        from tinystream.app.planning import plan    # planning reads this file, so it cannot be imported above
+        from tinystream.app.planning import plan    # which imports this file
 
         return plan(self, Path(base))

@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinystream.app.budget import over_budget
 from tinystream.app.definition import App, Budget, Model
 from tinystream.app.kinds import class_of, known_kinds
 from tinystream.app.locate import Place, in_file_order, places, render, show
 from tinystream.app.mistakes import build, hint
-from tinystream.app.planning import Broken, Parts, mistakes, plan
+from tinystream.app.planner import Broken, Parts
 from tinystream.app.secrets import misplaced, secret_mistakes
 from tinystream.app.sources import Microphone
 from tinystream.errors import AppError, AppErrors
-from tinystream.plan.plan import Plan
 from tinystream.plan.stage import Definition
 
 TABLES = {"source": "[source]", "stage": "[[stage]]", "model": "[model]", "detect": "[detect]", "sink": "[[sink]]", "budget": "[budget]"}
@@ -45,24 +43,10 @@ class File:
         return next((comment for comment in comments if comment), "")
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A definition that was read and planned."""
-
-    file: File
-    app: App
-    plan: Plan
-
-    def check_budget(self) -> None:
-        """Raises AppErrors, at their lines, where the plan exceeds the app's budget."""
-        if errors := over_budget(self.plan, self.app.budget):
-            raise self.file.refuse(errors)
-
-
 def load(path: str | Path) -> App:
     """The app that a TOML file (or app.toml of a folder) declares.  Raises AppErrors with every mistake in it.
 
-    Only the definition is judged: whether stages fit each other and the model is known once it is planned, see load_plan().
+    Only the definition is judged: whether stages fit each other and the model is known once it is planned, see plan_file().
     """
     file = read(Path(path))
     draft = Draft.of(file)
@@ -72,15 +56,15 @@ def load(path: str | Path) -> App:
     return draft.app
 
 
-def load_plan(path: str | Path) -> Loaded:
-    """The app and its plan.  Raises AppErrors with every mistake, those that only planning finds among them."""
-    file = read(Path(path))
-    draft = Draft.of(file)
-    errors = [*draft.errors, *mistakes(draft.parts, file.path.parent)]
-    if errors:
-        raise file.refuse(errors)
-    assert draft.app, "a draft without mistakes is an app"
-    return Loaded(file, draft.app, plan(draft.app, file.path.parent, file.says))
+def located(path: str | Path, errors: Sequence[AppError]) -> AppErrors:
+    """Mistakes that were found later, such as a broken budget, shown at their lines of the file."""
+    return read(Path(path)).refuse(errors)
+
+
+def app_file(path: str | Path) -> Path:
+    """The file of a definition: itself, or app.toml of a folder."""
+    path = Path(path)
+    return path / "app.toml" if path.is_dir() else path
 
 
 # --- bytes and text -------------------------------------------------------------------------------------------
@@ -88,7 +72,7 @@ def load_plan(path: str | Path) -> Loaded:
 
 def read(path: Path) -> File:
     """The text of a file in UTF-8, with or without a byte order mark."""
-    path = path / "app.toml" if path.is_dir() else path
+    path = app_file(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
