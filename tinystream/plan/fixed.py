@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+KERNELS_VERSION = 1
+"""TS_KERNELS_VERSION of ts_fixed.h: rises whenever the bits of any stage, operator or detector change."""
+
 
 def rshift(x, n) -> np.ndarray:
     """x / 2**n, rounded to nearest, halves towards +infinity; 0 <= n <= 62."""

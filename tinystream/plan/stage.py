@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tinystream.plan.step import Step
 
@@ -14,6 +14,17 @@ class Definition(BaseModel):
     """Base of every table of an app definition: frozen, no unknown keys, no silent conversions of type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _freeze(cls, options: Any) -> Any:
+        """A list is as good as a tuple: TOML knows no other word, and frozen objects hold tuples."""
+        return {key: frozen(value) for key, value in options.items()} if isinstance(options, dict) else options
+
+
+def frozen(value: Any) -> Any:
+    """The same value with tuples where there were lists, at any depth."""
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
 
 
 class Stage(Definition):

@@ -1,0 +1,48 @@
+"""Whether a plan keeps the limits that its definition sets."""
+
+from __future__ import annotations
+
+from tinystream.app.definition import Budget
+from tinystream.errors import AppError
+from tinystream.plan.plan import Plan
+
+
+def over_budget(plan: Plan, budget: Budget | None) -> list[AppError]:
+    """Every limit that is exceeded, with what takes most.  1 kB is 1000 bytes.
+
+    RAM is arena and state.  Flash is constant tables only: code is not counted yet, and the message says so.
+    """
+    errors = []
+    if budget and budget.ram_kb is not None and plan.ram_bytes > 1000 * budget.ram_kb:
+        errors.append(AppError(("budget", "ram_kb"), f"needs {kb(plan.ram_bytes)} RAM, budget {kb(1000 * budget.ram_kb)}", most_ram(plan)))
+    if budget and budget.flash_kb is not None and plan.table_bytes > 1000 * budget.flash_kb:
+        errors.append(AppError(("budget", "flash_kb"), f"needs {kb(plan.table_bytes)} of flash for tables alone, without code, "
+                               f"budget {kb(1000 * budget.flash_kb)}", most_flash(plan)))
+    return errors
+
+
+def not_estimated(budget: Budget | None) -> list[str]:
+    """The limits that this version reads and does not check, for `show` to say so."""
+    return [name for name in ("battery_days", "battery") if budget and getattr(budget, name) is not None]
+
+
+def most_ram(plan: Plan) -> str:
+    """The larger of arena and state, and who needs most of it."""
+    if plan.arena_bytes >= plan.state_bytes:
+        largest = max(plan.buffers, key=lambda b: b.bytes)
+        return f"the arena is {kb(plan.arena_bytes)}, most of it {largest.step} ({kb(largest.bytes)})"
+    step = max(plan.steps, key=lambda s: s.state_bytes)
+    return f"the state is {kb(plan.state_bytes)}, most of it {step.name} ({kb(step.state_bytes)})"
+
+
+def most_flash(plan: Plan) -> str:
+    nbytes, step, table = max((t.nbytes, s.name, n) for s in plan.steps for n, t in s.tables.items())
+    return f"the largest table is {table} of {step} ({kb(nbytes)})"
+
+
+def kb(nbytes: float) -> str:
+    """
+    >>> kb(41_234), kb(32_000)
+    ('41.2 kB', '32 kB')
+    """
+    return f"{nbytes / 1000:.1f}".removesuffix(".0") + " kB"

@@ -1,0 +1,109 @@
+"""An app as a user declares it: the objects that TOML is read into, and that Python writes.
+
+Nothing here computes: `App.plan()` hands over to planning.py.  All objects are frozen and compare by value, so both spellings
+of one app are equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, SerializeAsAny, field_validator
+from pydantic_core import PydanticCustomError
+
+from tinystream.app.secrets import secret_mistakes
+from tinystream.app.sources import Source
+from tinystream.plan.stage import Definition, Stage
+
+if TYPE_CHECKING:
+    from tinystream.plan.plan import Plan
+
+C_WORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return "
+    "short signed sizeof static struct switch typedef union unsigned void volatile while main".split()
+)
+"""ISO/IEC 9899:2011 §6.4.1, and main."""
+
+C_HEADERS = frozenset(
+    "assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio "
+    "stdlib stdnoreturn string tgmath threads time uchar wchar wctype board".split()
+)
+"""Files that <name>.h and <name>.c would hide: ISO/IEC 9899:2011 §7.1.2, and board.c of every firmware."""
+
+
+class Model(Definition):
+    """A .tflite file, and what its outputs mean."""
+
+    file: str = Field(min_length=1, description="path of the .tflite file, from the folder of the definition", examples=["model.tflite"])
+    labels: tuple[str, ...] = Field(default=(), description="what each output of the model means, in order", examples=[["no", "yes"]])
+
+    def __init__(self, *file: str, **options: Any) -> None:
+        super().__init__(**dict(zip(("file",), file, strict=True)) if file else {}, **options)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_fit_into_c(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        for label in labels:
+            if not label or not label.isprintable() or set(label) & set('"\\'):
+                raise PydanticCustomError("app", "label {label} holds what an event cannot carry", {
+                    "label": repr(label), "help": "a label is printable text without quotes and backslashes"})
+            if labels.count(label) > 1:
+                raise PydanticCustomError("app", "label '{label}' is given twice", {"label": label, "help": "each output has a label of its own"})
+        return labels
+
+
+class Budget(Definition):
+    """Limits that `tinystream show` holds an app to.
+
+    ram_kb and flash_kb are checked against the plan (1 kB is 1000 bytes).  battery_days and battery are read and kept, but
+    this version does not estimate battery life, and says so.
+    """
+
+    ram_kb: float | None = Field(default=None, gt=0, description="arena and state at most, in kB of 1000 bytes", examples=[32])
+    flash_kb: float | None = Field(default=None, gt=0, description="constant tables at most, in kB of 1000 bytes; code is not counted yet",
+                                   examples=[128])
+    battery_days: float | None = Field(default=None, gt=0, description="days on one battery; not estimated by this version", examples=[30])
+    battery: str | None = Field(default=None, min_length=1, description="the battery; not estimated by this version", examples=["2xAA"])
+
+
+class App(Definition):
+    """A source, what is computed from it, and who hears of it.  The order of stages is the order of the data."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63, description="name of the app and of its C functions", examples=["wake_word"])
+    description: str = Field(default="", description="what the app does, in a sentence; the first comment of the file where nothing is said",
+                             examples=["Alert when someone says yes."])
+    board: str | None = Field(default=None, min_length=1, description="board that the firmware is for", examples=["nrf52840_dk"])
+    source: SerializeAsAny[Source] = Field(description="where samples come from")
+    stages: tuple[SerializeAsAny[Stage], ...] = Field(default=(), description="signal processing, in order")
+    model: Model | None = Field(default=None, description="the neural network that reads the last stage")
+    detect: SerializeAsAny[Stage] | None = Field(default=None, description="what turns scores into events")
+    sinks: tuple[SerializeAsAny[Definition], ...] = Field(default=(), description="who hears of an event")
+    budget: Budget | None = Field(default=None, description="limits that the plan must keep")
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free_in_c(cls, name: str) -> str:
+        for taken, why in [(name in C_WORDS, "is a word of C"), (name in C_HEADERS, f"would hide {name}.h of the firmware"),
+                           (name.startswith("ts_"), "begins with ts_, as the kernels do")]:
+            if taken:
+                raise PydanticCustomError("app", "name = \"{name}\" {why}", {
+                    "name": name, "why": why, "help": f'name = "{name.removeprefix("ts_") or "my"}_app"'})
+        return name
+
+    @field_validator("sinks")
+    @classmethod
+    def _secrets_stay_outside(cls, sinks: tuple[Definition, ...]) -> tuple[Definition, ...]:
+        for i, sink in enumerate(sinks):
+            for mistake in secret_mistakes(dict(sink)):
+                raise mistake.inside("sink", i)
+        return sinks
+
+    def plan(self, base: str | Path = ".") -> Plan:
+        """Everything in integers.  base: the folder that the model's path starts from.
+
+        Raises AppErrors with every mistake that was found.
+        """
+        from tinystream.app.planning import plan    # which imports this file
+
+        return plan(self, Path(base))

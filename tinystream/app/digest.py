@@ -1,0 +1,51 @@
+"""What an app computes, as one number: equal digests give equal events for equal samples.
+
+SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything that can change an event: the app's name, source, stages,
+the model file's bytes, its labels, the detector, the code of stages that a user wrote, and the version of our kernels.
+Not in it: description, board, sinks (nor their secrets) and budget, which change no event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tinystream.app.definition import App
+from tinystream.plan.fixed import KERNELS_VERSION
+from tinystream.plan.stage import Definition
+
+
+def digest(app: App, base: Path) -> str:
+    """SHA-256 in hex."""
+    text = json.dumps(content(app, base), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content(app: App, base: Path) -> dict[str, Any]:
+    """What is hashed."""
+    return {
+        "kernels": KERNELS_VERSION,
+        "name": app.name,
+        "source": described(app.source),
+        "stages": [described(stage) for stage in app.stages],
+        "model": app.model and {"sha256": sha256(base / app.model.file), "labels": app.model.labels},
+        "detect": app.detect and described(app.detect),
+    }
+
+
+def described(entry: Definition) -> dict[str, Any]:
+    """Kind and options of one entry, and the code of one that a user wrote."""
+    options = {"kind": getattr(entry, "kind", type(entry).__name__), **entry.model_dump(mode="json", by_alias=True)}
+    module = type(entry).__module__
+    if not module.startswith("tinystream."):
+        file = Path(getattr(sys.modules[module], "__file__", None) or "")
+        files = [file, file.with_name(f"ts_{options['kind']}.h")]
+        options |= {"kind": module, "code": [sha256(f) for f in files if f.is_file()]}
+    return options
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

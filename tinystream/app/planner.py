@@ -1,0 +1,292 @@
+"""Wire the entries of an app: what reads what, where the model's input comes from, and what each mistake belongs to.
+
+The rules that connect things:
+- A stage reads the one above it, or what `from` names: "source", or stages above by their name (their kind, where it is unique).
+- The model reads the last stage.  A `quantize` stage that is told no scale is given the one of the model's input.  Where the model
+  wants int8, the last stage gives something wider and nobody wrote a `quantize`, one is put in: before the model, or before the
+  `stack`s that the model reads, so that each value is narrowed once and the stack remembers bytes.  Stacking only moves values,
+  so the place changes no bit.
+- The detector reads the model, or the last stage where there is no model.
+
+Everything that can be planned is planned, even after a mistake, so that all mistakes are told at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import tinystream.stages
+from tinystream.app.definition import C_WORDS, App
+from tinystream.app.definition import Model as ModelDefinition
+from tinystream.app.mistakes import hint
+from tinystream.app.sources import Source
+from tinystream.errors import AppError, ModelError
+from tinystream.plan.kinds import class_name, find
+from tinystream.plan.model import Model, read_model
+from tinystream.plan.plan import Wiring
+from tinystream.plan.signal import Signal
+from tinystream.plan.stage import Stage
+
+TAKEN = C_WORDS | frozenset("arena block bool event false main memset now sequence source true x y".split())
+"""What no stage may be called: words of C, names inside every generated file, and "source"."""
+
+
+class Broken(NamedTuple):
+    """An entry that could not be read; what reads it is not judged."""
+
+    kind: str
+    name: str | None = None
+
+
+class Output(NamedTuple):
+    """What an entry gives: the step that gives it (-1 is the app's input), and its type."""
+
+    index: int
+    signal: Signal
+
+
+class Parts(NamedTuple):
+    """What is planned: the parts of an app, any of them Broken."""
+
+    name: str
+    source: Source | Broken
+    stages: Sequence[Stage | Broken] = ()
+    model: ModelDefinition | Broken | None = None
+    detect: Stage | Broken | None = None
+
+    @classmethod
+    def of(cls, app: App) -> Parts:
+        return cls(app.name, app.source, app.stages, app.model, app.detect)
+
+
+@dataclass
+class Planner:
+    """One planning: wires entry after entry and collects mistakes.  outputs: of each stage, None after a mistake."""
+
+    base: Path
+    parts: Parts
+    errors: list[AppError] = field(default_factory=list)
+    wiring: Wiring = field(default_factory=Wiring)
+    x: Output | None = None
+    outputs: list[Output | None] = field(default_factory=list)
+    features: int | None = None
+    scores: int | None = None
+    detector: int | None = None
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Parts, base: Path) -> Planner:
+        """Everything planned, or noted as a mistake."""
+        planner = cls(base, parts)
+        planner.everything()
+        return planner
+
+    def everything(self) -> None:
+        self.check_names()
+        self.x = self.source()
+        model = self.model()
+        for i, stage in enumerate(self.parts.stages):
+            self.outputs.append(self.stage(i, stage, model))
+        last = self.narrow(len(self.parts.stages), self.last(), model)
+        self.features = last.index if last else None
+        scores = self.infer(model, last) if self.parts.model else last
+        if self.parts.detect:
+            self.detect(self.parts.detect, scores)
+        if not (self.parts.stages or self.parts.model or self.parts.detect):
+            self.errors.append(AppError((), f"app '{self.parts.name}' computes nothing", "add a [[stage]], a [model] or [detect]"))
+
+    def last(self) -> Output | None:
+        return self.outputs[-1] if self.outputs else self.x
+
+    # --- names and wires --------------------------------------------------------------------------------------
+
+    def check_names(self) -> None:
+        """A name stands for one stage, and is one that C can bear."""
+        seen = set()
+        for i, stage in enumerate(self.parts.stages):
+            if stage.name in seen:
+                self.errors.append(AppError(("stage", i, "name"), f"stage name '{stage.name}' is used twice", f'name = "{stage.name}_{i + 1}"'))
+            elif stage.name and (stage.name in TAKEN or stage.name.startswith("ts_")):
+                why = "is the app's input" if stage.name == "source" else "is a word of the generated C"
+                self.errors.append(AppError(("stage", i, "name"), f"'{stage.name}' {why}, no name for a stage", f'name = "my_{stage.name}"'))
+            elif stage.name:
+                seen.add(stage.name)
+
+    def inputs(self, i: int, stage: Stage) -> list[Output | None]:
+        """What stage i reads; None for what a mistake keeps from being known."""
+        if stage.from_ is None:
+            return [self.last()]
+        if isinstance(stage.from_, str):
+            return [self.named(i, stage.from_, ("stage", i, "from"))]
+        return [self.named(i, name, ("stage", i, "from", n)) for n, name in enumerate(stage.from_)]
+
+    def named(self, i: int, name: str, path: tuple[str | int, ...]) -> Output | None:
+        """The output that `from` means by a name."""
+        names = [stage.name or stage.kind for stage in self.parts.stages]
+        above = [j for j in range(i) if names[j] == name]
+        if len(above) == 1:
+            return self.outputs[above[0]]
+        if above:
+            self.errors.append(AppError(path, f"'{name}' may mean {len(above)} stages above", f'name = "{name}_1" at the one that is meant'))
+        elif name in ("source", getattr(self.parts.source, "name", None)):
+            return self.x
+        elif name in names:
+            where = "is this stage itself" if names[i] == name else "comes later"
+            self.errors.append(AppError(path, f"stage '{names[i]}' reads '{name}', which {where}", "a stage reads what stands above it"))
+        else:
+            self.errors.append(AppError(path, f"'{name}' names no stage above", hint(name, dict.fromkeys(["source", *names[:i]]), "there are")))
+        return None
+
+    # --- entries ----------------------------------------------------------------------------------------------
+
+    def source(self) -> Output | None:
+        if isinstance(self.parts.source, Broken):
+            return None
+        try:
+            return Output(-1, self.parts.source.signal())
+        except AppError as error:
+            self.errors.append(error.inside("source"))
+            return None
+
+    def stage(self, i: int, stage: Stage | Broken, model: Model | None) -> Output | None:
+        if isinstance(stage, Broken):
+            return None
+        inputs = self.inputs(i, stage)
+        if len(inputs) == 1:
+            inputs = [self.narrow(i, inputs[0], model)]
+        if None in inputs:
+            return None
+        if stage.kind == "quantize" and self.parts.model:
+            if model is None:
+                return None
+            known = dict(scale=model.inputs[0].scale, zero=model.inputs[0].zero)
+            stage = stage.model_copy(update={option: value for option, value in known.items() if getattr(stage, option) is None})
+        try:
+            inspect.signature(stage.plan).bind(*inputs)
+        except TypeError:
+            self.errors.append(AppError(("stage", i, "from"), f"stage '{stage.kind}' does not read {len(inputs)} signals at once",
+                                        'kind = "concat" joins several into one' if len(inputs) > 1 else "from = [two or more names]"))
+            return None
+        return self.add(stage, inputs, ("stage", i), stage.name)
+
+    def add(self, stage: Stage, inputs: Sequence[Output], path: tuple[str | int, ...], name: str | None) -> Output | None:
+        """Plan one entry and wire it."""
+        try:
+            planned = stage.plan(*(x.signal for x in inputs))
+        except AppError as error:
+            self.errors.append(error.inside(*path))
+            return None
+        except (MemoryError, OverflowError):
+            self.errors.append(AppError(path, f"{path[0]} '{stage.kind}' is far too large to plan", "make its options smaller"))
+            return None
+        index = self.wiring.add(planned, [x.index for x in inputs], name)
+        return Output(index, self.wiring.steps[index].y)
+
+    # --- the model --------------------------------------------------------------------------------------------
+
+    def model(self) -> Model | None:
+        definition = self.parts.model
+        if definition is None or isinstance(definition, Broken):
+            return None
+        try:
+            model = read_model(self.base / definition.file)
+        except ModelError as error:
+            self.errors.append(AppError(("model", "file"), error.what, error.help))
+            return None
+        classes = model.outputs[0].size
+        if definition.labels and len(definition.labels) != classes:
+            self.errors.append(AppError(("model", "labels"), f"labels names {len(definition.labels)} classes, {definition.file} gives {classes}",
+                                        f"labels = a list of {classes}"))
+        if len(model.inputs) != 1:
+            self.errors.append(AppError(("model", "file"), f"{definition.file} has {len(model.inputs)} inputs, an app feeds one", "export it with one input"))
+            return None
+        return model
+
+    def narrow(self, i: int, x: Output | None, model: Model | None) -> Output | None:
+        """x as the model's int8, if this is the place for it: before stage i, or behind them all."""
+        if x is None or model is None or x.signal.dtype == model.inputs[0].dtype or model.inputs[0].dtype != "int8":
+            return x
+        if i != self.narrow_at() or any(stage.kind == "quantize" for stage in self.parts.stages):
+            return x
+        quantize = find(tinystream.stages, class_name("quantize"))
+        return self.add(quantize(scale=model.inputs[0].scale, zero=model.inputs[0].zero), [x], ("model",), "quantize")
+
+    def narrow_at(self) -> int:
+        """The first of the stacks that stand last, or the end."""
+        at = len(self.parts.stages)
+        while at and self.parts.stages[at - 1].kind == "stack" and (at == len(self.parts.stages) or self.parts.stages[at].from_ is None):
+            at -= 1
+        return at
+
+    def infer(self, model: Model | None, x: Output | None) -> Output | None:
+        if model is None or x is None:
+            return None
+        wanted = model.inputs[0]
+        if x.signal.size != wanted.size or (rank(x.signal.shape) == rank(wanted.dims) and bare(x.signal.shape) != bare(wanted.dims)):
+            self.errors.append(AppError(("model", "file"), f"model wants {times(wanted.dims)} {wanted.dtype}, {self.giver()} gives {times(x.signal.shape)}",
+                                        self.fitting(x.signal, wanted.size)))
+            return None
+        try:
+            steps = model.plan(x.signal)
+        except ModelError as error:
+            self.errors.append(AppError(("model", "file"), error.what, error.help))
+            return None
+        index = self.wiring.add(steps, [x.index])
+        return Output(index, self.wiring.steps[index].y)
+
+    def giver(self) -> str:
+        """Who the model reads, by name."""
+        return (self.parts.stages[-1].name or self.parts.stages[-1].kind) if self.parts.stages else "the source"
+
+    def fitting(self, given: Signal, size: int) -> str:
+        """The number of frames in the last stack that gives `size` values, where there is one."""
+        for stage in reversed(self.parts.stages):
+            frames = getattr(stage, "frames", None)
+            if stage.kind == "stack" and isinstance(frames, int) and given.size % frames == 0 and size % (given.size // frames) == 0:
+                return f"{stage.name or stage.kind}.frames = {size * frames // given.size}"
+        return f"the features must be {size} values, and are {given.size}"
+
+    # --- the detector -----------------------------------------------------------------------------------------
+
+    def detect(self, detector: Stage | Broken, scores: Output | None) -> None:
+        if isinstance(detector, Broken):
+            return
+        classes = getattr(self.parts.model, "labels", ())
+        wanted = getattr(detector, "labels", None) or ()
+        unknown = [(n, label) for n, label in enumerate(wanted) if classes and label not in classes]
+        self.errors += [AppError(("detect", "labels", n), f"model has no label '{label}'", hint(label, classes, "its labels")) for n, label in unknown]
+        if scores is None or unknown:
+            return
+        try:
+            detector = detector.bind(classes)
+        except AppError as error:
+            self.errors.append(error.inside("detect"))
+            return
+        found = self.add(detector, [scores], ("detect",), "detect")
+        if found:
+            self.scores, self.detector = scores.index, found.index
+            self.labels = classes or wanted
+
+
+# --- words ----------------------------------------------------------------------------------------------------
+
+
+def times(shape: Sequence[int]) -> str:
+    """A shape as people write it, without trailing 1s: 49x40."""
+    shape = list(shape)
+    while len(shape) > 1 and shape[-1] == 1:
+        shape.pop()
+    return "x".join(map(str, shape))
+
+
+def bare(shape: Sequence[int]) -> list[int]:
+    """A shape without 1s."""
+    return [n for n in shape if n != 1]
+
+
+def rank(shape: Sequence[int]) -> int:
+    return len(bare(shape))

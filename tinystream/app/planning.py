@@ -1,0 +1,54 @@
+"""From an app, or the file of one, to its plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinystream.app.budget import over_budget as over_budget
+from tinystream.app.definition import App
+from tinystream.app.digest import digest
+from tinystream.app.planner import Parts, Planner
+from tinystream.app.read import Draft, read
+from tinystream.errors import AppError, AppErrors
+from tinystream.plan.plan import Plan, plan_steps
+
+
+def plan(app: App, base: Path = Path(), says: str = "") -> Plan:
+    """The plan of an app.  base: the folder that the model's path starts from; says: for an app without a description.
+
+    Raises AppErrors with every mistake; their paths are the keys of the definition.
+    """
+    planner = Planner.of(Parts(app.name, app.source, app.stages, app.model, app.detect), base)
+    if planner.errors:
+        raise AppErrors(planner.errors, "\n\n".join(unlocated(error, app) for error in planner.errors))
+    assert planner.x, "a source without mistakes gives a signal"
+    return plan_steps(
+        app.name, (planner.x.signal,), planner.wiring.steps, features=planner.features, scores=planner.scores, detector=planner.detector,
+        labels=planner.labels, says=app.description or says, digest=digest(app, base),
+    )
+
+
+def plan_file(path: str | Path) -> Plan:
+    """The plan of a TOML file, or of app.toml in a folder.
+
+    Raises AppErrors with every mistake, each at its line; where some entries cannot be read, the others are planned all the same.
+    """
+    file = read(Path(path))
+    draft = Draft.of(file)
+    errors = [*draft.errors, *Planner.of(draft.parts, file.path.parent).errors]
+    if errors:
+        raise file.refuse(errors)
+    assert draft.app, "a draft without mistakes is an app"
+    return plan(draft.app, file.path.parent, file.says)
+
+
+def unlocated(error: AppError, app: App) -> str:
+    """A mistake of an app that was written in Python: told by the keys that lead to it."""
+    where = [f"app '{app.name}'"]
+    path = list(error.path)
+    if path[:1] == ["stage"] and len(path) > 1:
+        stage = app.stages[int(path[1])]
+        where.append(f"stage {int(path[1]) + 1} '{stage.name or stage.kind}'")
+        path = path[2:]
+    where += map(str, path)
+    return "\n".join([f"error: {error.what}", f" --> {', '.join(where)}", *([f"  = help: {error.help}"] if error.help else [])])
