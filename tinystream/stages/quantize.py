@@ -85,8 +85,9 @@ class Quantize(Stage):
     def _check_range(self, x: Signal, ratio: Fraction, zero: int) -> None:
         """At least two counts of y are used, and not every second count of x leaves its range."""
         if self.rule == "micro_wake_word":
-            if x.zero:
-                raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for features whose zero is 0, not {x.zero}", 'rule = "nearest"')
+            if x.zero or abs(x.scale * 25.6 - 1) > 0.01:
+                raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for features of scale {1 / 25.6:g} and zero 0, not {x.scale:g} and {x.zero}",
+                               'rule = "nearest"')
             return
         info = np.iinfo(x.dtype)
         reach = max(info.max - x.zero, x.zero - info.min) * ratio
