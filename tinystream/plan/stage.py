@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -57,3 +57,17 @@ class Stage(Definition):
         blocks: one array a source, [n, *shape].  Returns [m, *y.shape]; run() stays within BOUND of it.
         """
         raise NotImplementedError
+
+
+class Detector(Stage):
+    """Base of all detectors: stages in detectors/<kind>.py whose y is an event.
+
+    y is int32 [label, score], given only when there is an event: label counts into `classes`, score into y's scale.
+    classes: the names of what it reads, in order.  An app binds the labels of its model where nothing is said.
+    """
+
+    classes: tuple[str, ...] | None = Field(default=None, description="names of the scores, in order; the model's labels where nothing is said")
+
+    def bind(self, classes: tuple[str, ...]) -> Self:
+        """This detector, told what its scores are called; its own `classes` win."""
+        return self if self.classes is not None else self.model_copy(update={"classes": tuple(classes)})

@@ -1,0 +1,26 @@
+/* ts_quantize.h - count in the steps of a model's input; twin of tinystream/stages/quantize.py */
+#ifndef TS_QUANTIZE_H
+#define TS_QUANTIZE_H
+
+#include "ts_load.h"
+
+struct ts_quantize {
+    int32_t length;
+    int32_t type;               /* of x, as ts_load says it */
+    int32_t early;              /* bits of x that never matter */
+    int32_t x_zero;             /* count of x >> early that means 0 */
+    int32_t multiplier;         /* with shift: counts of y per count of x >> early */
+    int32_t shift;
+    int32_t zero;               /* count of y that means 0 */
+};
+
+/* x[length] of any type -> y[length] */
+static void ts_quantize(const struct ts_quantize *k, const void *x, int8_t *y)
+{
+    for (int32_t i = 0; i < k->length; i++) {
+        const int64_t distance = (int64_t)ts_sat32(ts_load(x, k->type, i) >> k->early) - k->x_zero;   /* 33 bits */
+        y[i] = ts_sat8(ts_rshift(distance * k->multiplier, k->shift) + k->zero);
+    }
+}
+
+#endif
