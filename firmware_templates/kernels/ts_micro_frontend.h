@@ -25,8 +25,8 @@ struct ts_micro_frontend {
     const int16_t *twiddle;         /* per pass of m butterflies a group: cos, sin of three inputs, Q15, [3][2][m] */
     const int16_t *split;           /* cos, sin of bins 1 .. half / 2, Q15, [2][half / 2] */
     const uint16_t *edge;           /* corners i and i + 1 have bins edge[i] .. edge[i + 1] - 1 between them, [bands + 2] */
-    const int16_t *weight;          /* Q12, share of a bin in the band that peaks at corner i + 1, from bin edge[0] on */
-    const int16_t *unweight;        /* Q12, share of a bin in the band that peaks at corner i */
+    const uint16_t *weight;         /* Q12, share of a bin in the band that peaks at corner i + 1, from bin edge[0] on */
+    const uint16_t *unweight;       /* Q12, share of a bin in the band that peaks at corner i */
     const int16_t *gain;            /* value, slope, curve for noise of i bits, [33][3] */
     const uint16_t *log2;           /* log2(1 + i / 128) - i / 128 in Q16, [129] */
     int16_t *frame;                 /* [2 half] */
@@ -243,8 +243,8 @@ static bool ts_micro_frontend(const struct ts_micro_frontend *k, struct ts_micro
         for (; bin < k->edge[i + 1]; bin++) {
             const int32_t re = k->re[bin], im = k->im[bin];
             const uint32_t power = (uint32_t)(re * re + im * im);
-            rise += (uint64_t)power * (uint32_t)k->weight[bin - k->edge[0]];
-            fall += (uint64_t)power * (uint32_t)k->unweight[bin - k->edge[0]];
+            rise += (uint64_t)power * k->weight[bin - k->edge[0]];
+            fall += (uint64_t)power * k->unweight[bin - k->edge[0]];
         }
         if (i > 0) {
             y[i - 1] = ts_micro_frontend_band(k, s->noise, i - 1, ts_micro_frontend_root(rise) >> shift);

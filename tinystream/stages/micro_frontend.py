@@ -240,7 +240,7 @@ def triangles(bands: int, low_hz: float, high_hz: float, sample_hz: Fraction, po
     start = np.append(low, corner[:-1])
     which = np.repeat(np.arange(bands + 1), np.diff(edge))
     weight = (corner[which] - at[: which.size]) / (corner[which] - start[which])
-    return edge.astype(np.uint16), *(np.floor(w * np.float32(4096) + np.float32(0.5)).astype(np.int16) for w in (weight, 1 - weight))
+    return edge.astype(np.uint16), *(np.floor(w * np.float32(4096) + np.float32(0.5)).astype(np.uint16) for w in (weight, 1 - weight))
 
 
 def gain_octaves(gain_bits: int, offset: float, strength: float, input_bits: int) -> np.ndarray:
