@@ -1,0 +1,279 @@
+"""Power of every bin of a real FFT.
+
+    y[k] = |X[k]|**2 / size**2 in Q16,   X[k] = sum_i x[i] exp(-2j pi i k / size),   k = 0 .. size/2
+
+x is padded with zeros to `size`.  A constant at full scale, 2**15, gives y[0] = 2**46.  The integers, on both sides:
+
+    z[i] = x[2i] + j x[2i+1]; Z = DFT of z, size/2 points, decimated in time: one butterfly of 2 or 4 samples without
+    products, exact, then radix 4 up to the end; 2 X[k] = Z[k] + Z*[-k] - j W**k (Z[k] - Z*[-k]),  W = exp(-2j pi / size)
+
+precision = 16: mantissas int16 with one exponent a frame.  A stage looks at the largest |Z|**2 and shifts right by the
+least s for which no output can pass 32760, so nothing saturates: |out| <= 4 |in| / 2**s (1 + 2**-14.5) + 0.71.  Each output
+is rounded once.  Twiddles are Q14, not Q15, because 1.0 is then exact; they leave an error at -85 dB.  No product or sum
+is wider than 32 bits.
+precision = 32: Z / (size/2) in Q14, int32, a quarter at every stage: |Z| <= 2**29.5 throughout.  Twiddles Q30, products 64
+bits of which only the high word is kept.
+
+Signal to noise against float64, dB, the worst of all sizes 64 .. 4096 (tests/test_spectrum.py prints all of it):
+
+    precision    white noise, peak 0 / -20 / -40 dBFS    sines    amplitude sqrt(y), worst of all
+    @TABLE@
+
+Source: Cooley and Tukey (1965), radix 4; the split of a real FFT: Sorensen et al., IEEE Trans. ASSP-35 (1987), §II;
+block floating point: Oppenheim and Weinstein, Proc. IEEE 60 (1972), §VI.  The choice of the shifts is ours.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from tinystream.errors import AppError
+from tinystream.plan.fixed import quantize_table, rshift
+from tinystream.plan.signal import Signal
+from tinystream.plan.stage import Stage
+from tinystream.plan.step import Step
+
+SMALLEST, LARGEST = 64, 4096
+
+
+class Spectrum(Stage):
+    """Power of every bin of a real FFT."""
+
+    size: int | None = Field(default=None, ge=SMALLEST, le=LARGEST, description="points of the FFT, a power of two; that of the frame, rounded up")
+    precision: Literal[16, 32] = Field(default=32, description="bits of the mantissas; 16 is faster, 32 hears quiet beside loud")
+
+    def plan(self, x: Signal) -> Step:
+        if x.dtype != "int16" or len(x.shape) != 1:
+            raise AppError((), f"stage 'spectrum' transforms frames of one channel of int16 samples, and is given {x}")
+        size = self._size(x.size)
+        half, log2_size = size // 2, size.bit_length() - 1
+        radix = 4 if log2_size % 2 else 2
+        quarter_stages = (log2_size - 1) // 2 - (radix == 4)
+        sine = np.sin(2 * np.pi * np.arange(size) / size)
+        table = dict(sine_q14=quantize_table(sine, 14)) if self.precision == 16 else dict(sine_q30=quantize_table(sine, 30))
+        scratch = dict(z16=("int16", size)) if self.precision == 16 else dict(z32=("int32", size))
+        return Step(
+            module=__name__,
+            x=(x,),
+            y=Signal((half + 1,), "int64", x.rate_hz, x.scale**2 / 2**16, unit=f"{x.unit}²" if x.unit else "",
+                     bin_hz=x.sample_hz / size if x.sample_hz else None),
+            params=dict(precision=self.precision, length=x.size, size=size, log2_size=log2_size, radix=radix),
+            tables=dict(order=digits_reversed(half // radix).astype(np.uint16), **table),
+            scratch=scratch,
+            cost={"mul" if self.precision == 16 else "mul64": 3 * half * quarter_stages + 4 * half, "add": half * (6 * quarter_stages + 12), "mem": 4 * half * (quarter_stages + 2)},
+            says=f"power of {half + 1} bins, {size}-point FFT of {self.precision} bits",
+        )
+
+    def _size(self, length: int) -> int:
+        fits = max(SMALLEST, 1 << (length - 1).bit_length())
+        if fits > LARGEST:
+            raise AppError((), f"a frame of {length} samples is longer than the largest FFT, {LARGEST}", "a frame of fewer samples")
+        if self.size is None:
+            return fits
+        if self.size & (self.size - 1):
+            raise AppError(("size",), f"size = {self.size} is not a power of two", f"size = {max(fits, 1 << (self.size - 1).bit_length())}")
+        if self.size < length:
+            raise AppError(("size",), f"size = {self.size} is less than the frame, {length} samples", f"size = {fits}")
+        return self.size
+
+    def ideal(self, x, blocks):
+        size = self._size(x[0].size)
+        return np.abs(np.fft.rfft(blocks, size)) ** 2 / size**2
+
+
+BOUND = 2.0**25, 2.0**-8   # counts (of 2**46), and relative: precision = 16 errs by up to a sample's count in |X| / size
+BATCHED = True
+
+LIMIT = 8190           # 4 * LIMIT is the largest |Z| a stage may leave, with the room for its rounding below 32767
+FRACTION = 13          # bits below the point inside a butterfly of 16 bits: 4 * 32762 * 2**13 < 2**31
+FRAMES_AT_ONCE = 2**17  # samples that numpy works on together: what stays in a cache
+
+
+def digits_reversed(count: int) -> np.ndarray:
+    """Indices 0 .. count-1 (count is a power of 4) with their base-4 digits in reverse."""
+    order = np.zeros(1, np.int64)
+    while order.size < count:
+        order = (order * 4 + np.arange(4)[:, None]).ravel()
+    return order
+
+
+def run(k, s, x):
+    y = np.empty((len(x), k.size // 2 + 1), np.int64)
+    step = max(1, FRAMES_AT_ONCE // k.size)
+    for i in range(0, len(x), step):
+        re, im, exponent = bins(k, x[i : i + step])
+        y[i : i + step] = power32(re, im) if k.precision == 32 else power16(re, im, 2 * exponent + 10 - 2 * k.log2_size)
+    return y
+
+
+def bins(k, x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(re, im, exponent) of frames x [n, length]: X / size in Q14 (32 bits; exponent 0), or 8 X / 2**exponent (16 bits).
+
+    Above size/4 it is the conjugate, as the split leaves it.
+    """
+    if k.precision == 16:
+        return bins16(k, x)
+    re, im = bins32(k, x)
+    return re, im, np.zeros((len(x), 1), np.int64)
+
+
+def complex_bins(k, x) -> np.ndarray:
+    """X / size in counts of x, as the integers have it: what the signal-to-noise ratio is measured on."""
+    re, im, exponent = bins(k, x)
+    im[:, k.size // 4 + 1 :] *= -1
+    return (re + 1j * im) * (2.0**-14 if k.precision == 32 else 2.0 ** (exponent - 3) / k.size)
+
+
+# --- 32 bits --------------------------------------------------------------------------------------------------
+
+
+def bins32(k, x):
+    sine = k.sine_q30.astype(np.int64)
+    re, im = (part.astype(np.int64) << (12 if k.radix == 4 else 13) for part in first_butterfly(k, x))
+    for quarter in quarters(k):
+        a, b, c, d = twiddled(k, sine, re, im, quarter)
+        a = tuple(rshift(part, 2) for part in a)
+        b, c, d = (tuple(rshift(part, 32) for part in z) for z in (b, c, d))
+        re, im = butterfly(a, b, c, d)
+    even, odd = split(re, im)
+    return halves(*(rshift(part, 2) for part in even), *(rshift(part, 32) for part in rotated(k, sine, *odd)))
+
+
+def power32(re, im):
+    return rshift(re * re + im * im, 12)
+
+
+# --- 16 bits, block floating point ----------------------------------------------------------------------------
+
+
+def bins16(k, x):
+    sine = k.sine_q14.astype(np.int32)
+    z = np.zeros((len(x), k.size), np.int64)
+    z[:, : k.length] = x
+    shift = least_shift((z[:, ::2] ** 2 + z[:, 1::2] ** 2).max(1), -12) - (k.radix == 2)
+    exponent = shift
+    re, im = (rounded(part << FRACTION, shift + FRACTION) for part in first_butterfly(k, x))
+    for quarter in quarters(k):
+        shift = least_shift((re * re + im * im).reshape(len(x), -1).max(1), 0)
+        exponent = exponent + shift
+        a, b, c, d = twiddled(k, sine, re, im, quarter)
+        a = tuple(part << FRACTION for part in a)
+        b, c, d = (tuple(part >> 1 for part in z) for z in (b, c, d))
+        re, im = (rounded(part, shift + FRACTION) for part in butterfly(a, b, c, d))
+    even, odd = split(re, im)
+    re, im = halves(*(part << FRACTION for part in even), *(part >> 1 for part in rotated(k, sine, *odd)), last=lambda v: (v + 1024) >> 11)
+    return re, im, exponent[:, None]
+
+
+def least_shift(largest, lowest: int) -> np.ndarray:
+    """The least s >= `lowest` with 4 |Z| / 2**s <= 4 * LIMIT, for the largest |Z|**2 of each frame."""
+    limits = (LIMIT * LIMIT * 16) >> (2 * np.arange(3 - lowest))
+    return (3 - (largest[:, None] <= limits).sum(1)).astype(np.int32)
+
+
+def rounded(v, shift):
+    """v / 2**shift to nearest, halves towards +infinity; one shift a frame."""
+    shift = shift.reshape(-1, *[1] * (v.ndim - 1))
+    return (v + ((np.int32(1) << shift) >> 1)) >> shift
+
+
+def power16(re, im, shift):
+    """(re**2 + im**2) * 2**shift; a large bin is first rounded to 15 bits, so that the squares stay within 32."""
+    wide = msb20(np.abs(re) | np.abs(im))
+    re, im = (rshift(part, wide) for part in (re, im))
+    squares, shift = re * re + im * im, shift + 2 * wide
+    return np.where(shift < 0, rshift(squares, np.maximum(-shift, 0)), squares << np.maximum(shift, 0))
+
+
+def msb20(x):
+    """How many bits x < 2**20 has above 15."""
+    return sum((x >> n > 0).astype(np.int64) for n in range(15, 20))
+
+
+# --- what both have in common ---------------------------------------------------------------------------------
+
+
+def first_butterfly(k, x):
+    """DFTs of 2 or 4 pairs of samples, in the order in which the next stages want them: (re, im), [n, size/2]."""
+    z = np.zeros((len(x), k.size), np.int32)
+    z[:, : k.length] = x
+    at = k.order.astype(np.int64)[:, None] + np.arange(k.radix) * (k.size // 2 // k.radix)
+    re, im = z[:, ::2][:, at], z[:, 1::2][:, at]
+    parts = [(re[..., i], im[..., i]) for i in range(k.radix)]
+    if k.radix == 2:
+        (ar, ai), (br, bi) = parts
+        return np.stack([ar + br, ar - br], -1).reshape(len(x), -1), np.stack([ai + bi, ai - bi], -1).reshape(len(x), -1)
+    return tuple(part.swapaxes(1, 2).reshape(len(x), -1) for part in butterfly(*parts, axis=1))
+
+
+def quarters(k) -> list[int]:
+    """For each stage of radix 4, the points of the DFTs that it joins."""
+    return [k.radix << 2 * i for i in range((k.log2_size - 1 - (2 if k.radix == 4 else 1)) // 2)]
+
+
+def twiddled(k, sine, re, im, quarter):
+    """The four inputs of all butterflies, each (re, im) [n, groups, quarter]; all but the first times W**(r j)."""
+    shape = (len(re), -1, 4, quarter)
+    re, im = re.reshape(shape), im.reshape(shape)
+    step = k.size // (4 * quarter)
+    z = [(re[:, :, 0], im[:, :, 0])]
+    for r in (1, 2, 3):
+        angle = r * step * np.arange(quarter)
+        z.append(turned(re[:, :, r], im[:, :, r], sine[angle + k.size // 4], sine[angle]))
+    return z
+
+
+def turned(re, im, cos, sin):
+    """(re + j im) (cos - j sin), unrounded."""
+    return re * cos + im * sin, im * cos - re * sin
+
+
+def butterfly(a, b, c, d, axis=2):
+    """DFT of four, stacked along `axis`."""
+    sum_r, sum_i, difference_r, difference_i = a[0] + c[0], a[1] + c[1], a[0] - c[0], a[1] - c[1]
+    other_r, other_i, turn_r, turn_i = b[0] + d[0], b[1] + d[1], b[0] - d[0], b[1] - d[1]
+    return (
+        np.stack([sum_r + other_r, difference_r + turn_i, sum_r - other_r, difference_r - turn_i], axis),
+        np.stack([sum_i + other_i, difference_i - turn_r, sum_i - other_i, difference_i + turn_r], axis),
+    )
+
+
+def split(re, im):
+    """((re, im) of Z[k] + Z*[-k], (re, im) of -j (Z[k] - Z*[-k])) for k = 0 .. size/4: twice the DFTs of even and odd samples."""
+    re, im = re.reshape(len(re), -1), im.reshape(len(im), -1)
+    up = np.arange(re.shape[1] // 2 + 1)
+    ar, ai, br, bi = re[:, up], im[:, up], re[:, -up], im[:, -up]
+    return (ar + br, ai - bi), (ai + bi, br - ar)
+
+
+def rotated(k, sine, re, im):
+    """(re + j im) W**k for k = 0 .. size/4."""
+    angle = np.arange(k.size // 4 + 1)
+    return turned(re, im, sine[angle + k.size // 4], sine[angle])
+
+
+def halves(even_r, even_i, odd_r, odd_i, last=lambda v: v):
+    """All bins from the lower half's even and turned odd parts: X[k] = even + odd, X*[size/2 - k] = even - odd."""
+    upper_r, upper_i = last(even_r - odd_r)[:, -2::-1], last(even_i - odd_i)[:, -2::-1]
+    return (np.concatenate([last(even_r + odd_r), upper_r], 1).astype(np.int64), np.concatenate([last(even_i + odd_i), upper_i], 1).astype(np.int64))
+
+
+def _examples():
+    from fractions import Fraction
+
+    def frame(length):
+        return Signal((length,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
+
+    return [
+        (Spectrum(precision=16), frame(33)),            # padded, an odd length, radix 2 first
+        (Spectrum(precision=32), frame(64)),
+        (Spectrum(precision=16, size=128), frame(128)),  # radix 4 first
+        (Spectrum(size=512), frame(400)),
+        (Spectrum(precision=16, size=1024), frame(960)),
+    ]
+
+
+EXAMPLES = _examples()
