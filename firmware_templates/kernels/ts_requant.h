@@ -1,0 +1,34 @@
+/* ts_requant.h - a row of accumulators to int8; what convolutions and dense layers end with */
+#ifndef TS_REQUANT_H
+#define TS_REQUANT_H
+
+#include "ts_fixed.h"
+
+/* Every channel's requant, the zero and the activation: the same integers as ts_requant, in fewer instructions.
+ *
+ * A right shift by n > 0 rounds halves away from zero: ((h - (h < 0)) >> (n - 1)) + 1) >> 1, and n - 1 is ~shift.
+ * |acc| < 2^31 and multiplier < 2^31, so |h| < 2^31.  Only a layer that magnifies has a shift >= 0.
+ */
+static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *restrict multiplier, const int8_t *restrict shift,
+                                  int32_t count, int32_t zero, int32_t low, int32_t high, int8_t *restrict y)
+{
+    int32_t magnifies = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t h = (int32_t)(((int64_t)acc[i] * multiplier[i] + (1 << 30)) >> 31);
+        const int32_t n = ~(int32_t)shift[i];
+        const int32_t v = ((((h + (h >> 31)) >> (n & 31)) + 1) >> 1) + zero;
+        y[i] = (int8_t)(v < low ? low : v > high ? high : v);
+        magnifies |= n;
+    }
+    if (magnifies >= 0) {
+        return;
+    }
+    for (int32_t i = 0; i < count; i++) {       /* acc << shift may need more than 32 bits: shift less after the product */
+        if (shift[i] >= 0) {
+            const int64_t v = (((int64_t)acc[i] * multiplier[i] + ((int64_t)1 << (30 - shift[i]))) >> (31 - shift[i])) + zero;
+            y[i] = (int8_t)(v < low ? low : v > high ? high : v);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,146 @@
+"""What several operators share: scales as TFLM turns them into integers, activations, and where windows lie."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from tinystream.errors import ModelError
+from tinystream.plan.fixed import quantize_multiplier, requant
+from tinystream.plan.model import Operator, Tensor
+
+Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
+ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")     # ActivationFunctionType
+PADDINGS = ("same", "valid")                                # Padding
+
+
+def read_activation(operator: Operator, slot: int) -> Activation:
+    number = operator.option(slot, 0, "b")
+    if not 0 <= number < len(ACTIVATIONS):
+        raise operator.refuse(f"has the fused activation {number}", "only none, RELU, RELU_N1_TO_1 and RELU6 are fused; use a layer of its own")
+    return ACTIVATIONS[number]
+
+
+def read_padding(operator: Operator, slot: int) -> str:
+    number = operator.option(slot, 0, "b")
+    if number not in (0, 1):
+        raise operator.refuse(f"has the padding {number}")
+    return PADDINGS[number]
+
+
+def read_steps(operator: Operator, y_slot: int, x_slot: int) -> tuple[int, int]:
+    """A stride, dilation or window: (along y, along x), at least 1."""
+    pair = operator.option(y_slot, 1), operator.option(x_slot, 1)
+    if not all(1 <= n <= 1 << 12 for n in pair):
+        raise operator.refuse(f"has a stride, dilation or window of {pair}")
+    return pair
+
+
+def read_filter(operator: Operator, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(weight int8, bias int32, scale of each channel or of all, float64) of a convolution or dense layer."""
+    weight, bias = operator.constant(1, "int8"), operator.constant(2, "int32")
+    if weight is None or not weight.size:
+        raise operator.refuse("has no weights")
+    tensor = operator.inputs[1]
+    channels = weight.shape[axis]
+    bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
+    # a dense layer's axis is 0; files of one channel may name any axis
+    if tensor.scales.size not in (1, channels) or (tensor.scales == 0).any():
+        raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
+    if tensor.zeros.any():
+        raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
+    if bias.size != channels:
+        raise operator.refuse(f"has {bias.size} biases for {channels} channels")
+    return weight, bias, np.asarray(tensor.scales, np.float64)
+
+
+def out_signal(y: Tensor) -> dict:
+    """The part of an operator's output that its file tells."""
+    return dict(y_scale=y.scale, y_zero=y.zero)
+
+
+def clamp(activation: str, scale: float, zero: int) -> tuple[int, int]:
+    """The counts between which a fused activation keeps the output.
+
+    Source: tensorflow/lite/kernels/kernel_util.cc, CalculateActivationRangeQuantized; float32, as there.
+    """
+    def count(real: float) -> int:
+        exact = float(np.float32(real) / np.float32(scale))
+        return zero + int(np.floor(abs(exact) + 0.5)) * (1 if exact >= 0 else -1)
+
+    low, high = {"none": (-128, 127), "relu": (count(0.0), 127), "relu_n1_to_1": (count(-1.0), count(1.0)), "relu6": (count(0.0), count(6.0))}[activation]
+    return max(low, -128), min(high, 127)
+
+
+def activate(real: np.ndarray, activation: str, scale: float, zero: int) -> np.ndarray:
+    """The textbook's activation, and the range of int8 at this scale."""
+    low, high = {"none": (-np.inf, np.inf), "relu": (0, np.inf), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]
+    return np.clip(np.clip(real, low, high), (-128 - zero) * scale, (127 - zero) * scale)
+
+
+def multipliers(real: np.ndarray) -> dict[str, np.ndarray]:
+    """multiplier and shift of each channel, as tables."""
+    pairs = [quantize_multiplier(r) for r in np.atleast_1d(real)]
+    return dict(multiplier=np.array([m for m, _ in pairs], np.int32), shift=np.array([s for _, s in pairs], np.int8))
+
+
+def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) -> np.ndarray:
+    """The bias for inputs counted from -128, so that a kernel multiplies bytes: bias - sum(weight) * (x_zero + 128).
+
+    weight: [channels, terms].  ModelError where a sum, at any point, may leave int32.
+    """
+    w = weight.astype(np.int64)
+    folded = bias.astype(np.int64) - w.sum(axis=1) * (x_zero + 128)
+    low, high = folded + 255 * np.minimum(w, 0).sum(axis=1), folded + 255 * np.maximum(w, 0).sum(axis=1)
+    if low.min() <= -(2**31) or high.max() >= 2**31:
+        raise ModelError(f"{what} has a channel whose sum may exceed 32 bits: {max(-int(low.min()), int(high.max()))}",
+                         "a bias this large is a mistake of the conversion, or a dead channel: train or convert again")
+    return folded.astype(np.int32)
+
+
+def narrow(k, acc) -> np.ndarray:
+    """Accumulators, channels last, to int8: each channel's requant, the zero, the activation."""
+    return np.clip(requant(acc, k.multiplier, k.shift) + k.y_zero, k.low, k.high).astype(np.int8)
+
+
+# --- windows over an image ------------------------------------------------------------------------------------------
+
+
+def windows(shape: tuple[int, int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: str) -> dict[str, int]:
+    """Params of a sliding window: TFLite's output size, and how far the first window begins outside.
+
+    Source: tensorflow/lite/kernels/padding.h, ComputePaddingHeightWidth.
+    """
+    sizes = {}
+    for axis, x, window, step, gap in zip("yx", shape, kernel, stride, dilation):
+        reach = (window - 1) * gap + 1
+        y = -(-x // step) if padding == "same" else -(-(x - reach + 1) // step)
+        if y < 1:
+            raise ModelError(f"a window of {reach} does not fit an image of {'x'.join(map(str, shape))}", 'padding = "same", or a larger input')
+        sizes[axis] = y, max(0, (y - 1) * step + reach - x) // 2
+    return dict(height=shape[0], width=shape[1], channels=shape[2], y_height=sizes["y"][0], y_width=sizes["x"][0],
+                kernel_height=kernel[0], kernel_width=kernel[1], stride_y=stride[0], stride_x=stride[1],
+                dilation_y=dilation[0], dilation_x=dilation[1], pad_y=sizes["y"][1], pad_x=sizes["x"][1])
+
+
+def slide(k, x: np.ndarray, outside) -> np.ndarray:
+    """All windows of images [n, height, width, channels]: a view [n, y_height, y_width, kernel_height, kernel_width, channels].
+
+    What lies outside the image is `outside`.
+    """
+    n = len(x)
+    high = max((k.y_height - 1) * k.stride_y + (k.kernel_height - 1) * k.dilation_y + 1 - k.pad_y, k.height)
+    wide = max((k.y_width - 1) * k.stride_x + (k.kernel_width - 1) * k.dilation_x + 1 - k.pad_x, k.width)
+    padded = np.pad(x.reshape(n, k.height, k.width, k.channels), ((0, 0), (k.pad_y, high - k.height), (k.pad_x, wide - k.width), (0, 0)),
+                    constant_values=outside)
+    a, b, c, d = padded.strides
+    return np.lib.stride_tricks.as_strided(
+        padded, (n, k.y_height, k.y_width, k.kernel_height, k.kernel_width, k.channels),
+        (a, b * k.stride_y, c * k.stride_x, b * k.dilation_y, c * k.dilation_x, d), writeable=False)
+
+
+def in_parts(x: np.ndarray, bytes_each: int):
+    """Slices of a batch whose working memory stays near 32 MB."""
+    count = max(1, (1 << 25) // max(1, bytes_each))
+    return (x[i : i + count] for i in range(0, max(1, len(x)), count))

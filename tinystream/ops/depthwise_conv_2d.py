@@ -1,0 +1,147 @@
+"""TFLite DEPTHWISE_CONV_2D, int8: every channel has its own window; each gives `multiplier` output channels.
+
+    y[i, j, o] = clamp(requant(bias[o] + sum_{u, v} weight[u, v, o] * (x[i * stride_y - pad_y + u * dilation_y,
+                 j * stride_x - pad_x + v * dilation_x, o / each] - x_zero), multiplier[o], shift[o]) + y_zero)
+
+with `each` output channels to an input channel.  Outside the image x is x_zero.  The bias table has the sum of
+weight * x_zero taken off already.  An image of one channel is the same arithmetic as CONV_2D, and is planned as one.
+
+Source: tensorflow/lite/kernels/internal/reference/integer_ops/depthwise_conv.h, DepthwiseConvPerChannel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from tinystream.ops._shared import (
+    Activation,
+    accumulator,
+    activate,
+    clamp,
+    in_parts,
+    multipliers,
+    narrow,
+    out_signal,
+    read_activation,
+    read_filter,
+    read_padding,
+    read_steps,
+    slide,
+    windows,
+)
+from tinystream.ops.conv_2d import Conv2d
+from tinystream.plan.model import Operator
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
+
+PADDING, STRIDE_X, STRIDE_Y, _, ACTIVATION, DILATION_X, DILATION_Y = range(7)      # slots of DepthwiseConv2DOptions
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2d:
+    """x_shape is (height, width, channels), weight is [kernel height, kernel width, outputs]; pairs are (y, x)."""
+
+    x_shape: tuple[int, int, int]
+    weight: np.ndarray
+    bias: np.ndarray
+    weight_scale: np.ndarray
+    y_scale: float
+    y_zero: int
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: str = "valid"
+    activation: Activation = "none"
+
+    @classmethod
+    def read(cls, operator: Operator) -> DepthwiseConv2d:
+        x_shape = operator.image(operator.flow())
+        weight, bias, scale = read_filter(operator, -1)
+        if weight.ndim != 4 or weight.shape[0] != 1 or not x_shape[2] or weight.shape[3] % x_shape[2]:
+            raise operator.refuse(f"has weights {list(weight.shape)} for {x_shape[2]} channels")
+        return cls(x_shape, weight[0], bias, scale, **out_signal(operator.y), stride=read_steps(operator, STRIDE_Y, STRIDE_X),
+                   dilation=read_steps(operator, DILATION_Y, DILATION_X), padding=read_padding(operator, PADDING),
+                   activation=read_activation(operator, ACTIVATION))
+
+    def plan(self, x: Signal) -> Step:
+        outputs, channels = self.weight.shape[2], self.x_shape[2]
+        if channels == 1:
+            return self.dense().plan(x)
+        columns = self.weight.reshape(-1, outputs)
+        place = windows(self.x_shape, self.weight.shape[:2], self.stride, self.dilation, self.padding)
+        y = Signal((place["y_height"], place["y_width"], outputs), "int8", x.rate_hz, self.y_scale, self.y_zero)
+        low, high = clamp(self.activation, self.y_scale, self.y_zero)
+        # bytes counted from -128 would need them widened first; a window is too short for that to pay
+        bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(axis=0, dtype=np.int64)
+        reach = any(place[n] for n in ("pad_y", "pad_x")) or self.padding == "same"
+        return Step(
+            module=__name__,
+            x=(x,),
+            y=y,
+            params=dict(**place, each=outputs // channels, x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
+            tables=dict(weight=columns, bias=bias.astype(np.int32),
+                        **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs))),
+            scratch=dict(outside=("int8", channels if reach else 1), acc=("int32", outputs)),
+            cost=dict(mac8=y.size * len(columns), requant=y.size, mem=y.size * len(columns) // 2),
+            says=f"{self.weight.shape[0]}x{self.weight.shape[1]} depthwise convolution to {outputs} channels, {self.padding}, "
+                 f"stride {'x'.join(map(str, self.stride))}",
+        )
+
+    def dense(self) -> Conv2d:
+        """The same as a convolution of one input channel."""
+        return Conv2d(self.x_shape, np.ascontiguousarray(self.weight.transpose(2, 0, 1)[..., None]), self.bias, self.weight_scale,
+                      self.y_scale, self.y_zero, self.stride, self.dilation, self.padding, self.activation)
+
+    def ideal(self, x, blocks):
+        """The definition, a window tap at a time, in real numbers."""
+        image = blocks.reshape(-1, *self.x_shape)
+        place = self.plan(*x).params
+        weight = self.weight * self.weight_scale
+        y = np.tile(self.bias * self.weight_scale * x[0].scale, (len(image), place["y_height"], place["y_width"], 1))
+        each = weight.shape[2] // self.x_shape[2]
+        for i in range(place["y_height"]):
+            for j in range(place["y_width"]):
+                for u in range(weight.shape[0]):
+                    for v in range(weight.shape[1]):
+                        row = i * self.stride[0] - place["pad_y"] + u * self.dilation[0]
+                        column = j * self.stride[1] - place["pad_x"] + v * self.dilation[1]
+                        if 0 <= row < self.x_shape[0] and 0 <= column < self.x_shape[1]:
+                            y[:, i, j] += np.repeat(image[:, row, column], each, axis=-1) * weight[u, v]
+        return activate(y, self.activation, self.y_scale, self.y_zero)
+
+
+BOUND = 1.0     # counts: half from each of the two roundings, the first one a power of two finer
+BATCHED = True
+
+
+def run(k, s, x):
+    weight = k.weight.reshape(k.kernel_height, k.kernel_width, -1).astype(np.int32)
+    parts = []
+    for part in in_parts(x, k.y_height * k.y_width * k.channels * k.each * 32):
+        taps = slide(k, part.astype(np.int32), k.x_zero)
+        acc = np.tile(k.bias, (len(part), k.y_height, k.y_width, 1))
+        for u in range(k.kernel_height):
+            for v in range(k.kernel_width):
+                acc += np.repeat(taps[:, :, :, u, v], k.each, axis=-1) * weight[u, v]
+        parts.append(narrow(k, acc))
+    return np.concatenate(parts)
+
+
+def _example(x_shape, kernel, each, seed, *, x_zero=-7, per_channel=True, big=1.0, **options):
+    rng = np.random.default_rng(seed)
+    outputs = x_shape[2] * each
+    weight = rng.integers(-127, 128, (*kernel, outputs)).astype(np.int8)
+    scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(kernel[0] * kernel[1])
+    layer = DepthwiseConv2d(x_shape, weight, rng.integers(-3000, 3000, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options)
+    return layer, Signal(x_shape, "int8", Fraction(30), 0.05, x_zero)
+
+
+EXAMPLES = [
+    _example((14, 1, 19), (5, 1), 1, 0, activation="relu", x_zero=-128, y_zero=-128),
+    _example((6, 7, 3), (3, 3), 1, 1, padding="same", stride=(2, 2), activation="relu6"),
+    _example((7, 6, 2), (2, 3), 3, 2, padding="same", dilation=(2, 2), per_channel=False),
+    _example((9, 8, 1), (4, 3), 5, 3, stride=(2, 1)),
+    _example((3, 3, 4), (1, 2), 1, 4, big=3000.0, activation="relu_n1_to_1"),
+]

@@ -1,0 +1,370 @@
+"""From a .tflite file to Steps: an operator becomes a Step like any stage's, computed as TFLM's reference kernels do.
+
+The operator CONV_2D is `class Conv2d` of ops/conv_2d.py with its kernel ts_conv_2d.h; it is found by that name.  A module
+of tinystream/ops has the form of a stage, but reads its options from the file: `Conv2d.read(operator)`.
+
+Shapes are told without the leading 1 that TFLite calls the batch: [1, 49, 40, 1] is 49x40x1.  An operator knows its
+own shapes and reads its input as so many values in a row; so RESHAPE is no step at all, and a stack of 49x40 fits.
+A float model with quantised inside keeps only the inside: QUANTIZE at its input and DEQUANTIZE at its output fall
+away, and the app deals in the int8 values there.
+
+Schema: tensorflow/lite/schema/schema.fbs, version 3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from math import isclose, prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinystream.errors import ModelError
+from tinystream.plan.builtin import BUILTIN, CUSTOM
+from tinystream.plan.flatbuffer import Table, damaged
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
+
+LARGEST = 1 << 26           # elements of one tensor: more is damage, not a model for a microcontroller
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor as the file describes it.
+
+    shape:  as in the file, with the batch; `dims` is without.
+    scales: one, or one a channel along `axis`; none for a tensor that is not quantised.
+    data:   its values, for a constant; None for what flows.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: np.ndarray
+    zeros: np.ndarray
+    axis: int
+    data: np.ndarray | None
+    variable: bool = False
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape without a leading 1."""
+        return (self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape) or (1,)
+
+    @property
+    def scale(self) -> float:
+        return float(self.scales[0]) if self.scales.size else 0.0
+
+    @property
+    def zero(self) -> int:
+        return int(self.zeros[0]) if self.zeros.size else 0
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it flows as int8 with one scale."""
+        return self.dtype == "int8" and self.scales.size == 1 and self.scale > 0 and -128 <= self.zero <= 127
+
+    def __str__(self) -> str:
+        text = f"{'x'.join(map(str, self.dims))} {self.dtype}"
+        return f"{text} with scale {self.scale:.6g}, zero {self.zero}" if self.quantised else text
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One operator of the file.
+
+    kind:    TFLite's builtin name in lower case, such as "conv_2d"; unknown ones are "builtin_<number>" or the custom name.
+    options: its option table; None where the file has none.
+    inputs:  its tensors; None for an optional one that is left out.
+    """
+
+    index: int
+    kind: str
+    options: Table | None
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind.upper()} (#{self.index})"
+
+    @property
+    def flowing(self) -> tuple[Tensor, ...]:
+        """The inputs that are computed, in the order of the arguments of run()."""
+        return tuple(t for t in self.inputs if t is not None and t.data is None)
+
+    @property
+    def y(self) -> Tensor:
+        return self.outputs[0]
+
+    def option(self, slot: int, default: int = 0, kind: str = "i") -> int:
+        return default if self.options is None else self.options.int(slot, default, kind)
+
+    def refuse(self, why: str, help: str = "") -> ModelError:
+        return ModelError(f"{self.label} of the model {why}", help)
+
+    def flow(self, position: int = 0) -> Tensor:
+        """An input that must be computed, int8."""
+        tensor = self.inputs[position] if position < len(self.inputs) else None
+        if tensor is None or tensor.data is not None:
+            raise self.refuse(f"has a constant or nothing as input {position}, where a computed tensor belongs")
+        return tensor
+
+    def constant(self, position: int, dtype: str) -> np.ndarray | None:
+        """The values of a constant input, in their shape; None where it is left out."""
+        tensor = self.inputs[position] if position < len(self.inputs) else None
+        if tensor is None:
+            return None
+        if tensor.data is None:
+            raise self.refuse(f"takes input {position}, '{tensor.name}', from another operator; only a constant is supported there")
+        if tensor.dtype != dtype:
+            raise self.refuse(f"has '{tensor.name}' of type {tensor.dtype}, and is computed with {dtype} only")
+        return tensor.data.reshape(tensor.shape)
+
+    def image(self, tensor: Tensor) -> tuple[int, int, int]:
+        """(height, width, channels) of a tensor of four dimensions."""
+        if len(tensor.shape) != 4 or tensor.shape[0] != 1:
+            raise self.refuse(f"has '{tensor.name}' of shape {list(tensor.shape)}; [1, height, width, channels] is supported")
+        return tensor.shape[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A compiled-to-be model.
+
+    inputs, outputs: the int8 tensors between which it is planned.
+    operators: all of the file, in its order.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    file_bytes: int
+    sha256: str
+
+    def plan(self, *x: Signal) -> list[Step]:
+        """The steps, sources relative to the group: -1 is the first input.  ModelError where x does not fit."""
+        for given, wanted in zip(x, self.inputs, strict=True):
+            check_fit(self.name, given, wanted)
+        steps: list[Step] = []
+        made = {t.index: (-1 - i, signal) for i, (t, signal) in enumerate(zip(self.inputs, x))}
+        for operator in self.needed:
+            tensors = operator.flowing
+            if operator.kind in ALIASES:
+                made[operator.y.index] = made[tensors[0].index]
+                continue
+            sources = tuple(made[t.index][0] for t in tensors)
+            signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
+            planned = code(operator.kind).read(operator).plan(*signals)
+            if planned.y.size != operator.y.size:
+                raise operator.refuse(f"computes {planned.y.size} values where the file says {operator.y}", "convert the model again")
+            steps.append(replace(planned, sources=sources))
+            made[operator.y.index] = (len(steps) - 1, planned.y)
+        return steps
+
+    @cached_property
+    def needed(self) -> list[Operator]:
+        """The operators that the output depends on and the int8 part contains; ModelError where one has no kernel."""
+        start, wanted, needed = {t.index for t in self.inputs}, {t.index for t in self.outputs}, []
+        for operator in reversed(self.operators):
+            if any(t.index in wanted for t in operator.outputs) and not any(t.index in start for t in operator.outputs):
+                needed.append(operator)
+                wanted |= {t.index for t in operator.flowing}
+        return needed[::-1]
+
+    def describe(self) -> list[tuple[str, ...]]:
+        """Rows for people: (number, operator, input, output), of every operator of the file."""
+        return [(str(op.index), op.kind, ", ".join(map(str, op.flowing)), ", ".join(map(str, op.outputs))) for op in self.operators]
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_model(path: Path) -> Model:
+    """Read and check a .tflite file.  ModelError says what is wrong with it, all unknown operators at once."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read model {path}: {error.strerror or error}", "model.file = path of a .tflite file") from None
+    return parse_model(data, path.name)
+
+
+def parse_model(data: bytes, name: str) -> Model:
+    """read_model of bytes at hand."""
+    if data[4:8] != b"TFL3":
+        raise damaged(f"{name} does not start as one")
+    root = Table.root(data)
+    if root.count(SUBGRAPHS) != 1:
+        raise ModelError(f"{name} has {root.count(SUBGRAPHS)} subgraphs; one is supported",
+                         "control flow and variables (CALL_ONCE, IF, WHILE) are not compiled; export the model without its state")
+    graph = next(root.tables(SUBGRAPHS))
+    buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
+    tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
+    kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
+    operators = tuple(read_operator(i, op, kinds, tensors) for i, op in enumerate(graph.tables(3)))
+    ends = [tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2)]
+    model = strip_ends(Model(name, *ends, operators, len(data), hashlib.sha256(data).hexdigest()))
+    check(model)
+    return model
+
+
+OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4            # slots of Model
+DTYPES = ("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64", "complex128",
+          "uint64", "resource", "variant", "uint32", "uint16", "int4")      # TensorType
+ALIASES = ("reshape", "squeeze", "expand_dims")
+
+
+def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
+    shape = tuple(int(n) for n in t.vector(0, np.int32)[:9])
+    number, buffer = t.int(1, 0, "b"), t.int(2, 0, "I")
+    dtype = DTYPES[number] if 0 <= number < len(DTYPES) else f"type {number}"
+    if len(shape) > 8 or any(n < 0 for n in shape) or prod(shape) > LARGEST:
+        raise damaged(f"tensor {index} has the shape {list(shape)}")
+    if buffer >= len(buffers):
+        raise damaged(f"tensor {index} names buffer {buffer} of {len(buffers)}")
+    raw = buffers[buffer]
+    data = None
+    if raw.size and dtype in ("int8", "int32", "int64", "int16", "uint8", "float32"):
+        if raw.size != prod(shape) * np.dtype(dtype).itemsize:
+            raise damaged(f"tensor {index} of shape {list(shape)} has {raw.size} bytes of {dtype}")
+        data = raw.view(np.dtype(dtype).newbyteorder("<")).astype(dtype)
+    elif raw.size:
+        data = raw
+    quantisation = t.table(4)
+    scales = zeros = np.empty(0)
+    axis = 0
+    if quantisation is not None:
+        scales, zeros, axis = quantisation.vector(2, np.float32), quantisation.vector(3, np.int64), quantisation.int(6)
+    if not np.isfinite(scales).all() or (scales < 0).any() or zeros.size not in (0, scales.size):
+        raise damaged(f"tensor {index} has no sound scale")
+    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.int(5, 0, "b")))
+
+
+def read_kind(code: Table) -> str:
+    """TFLite's name of an operator in lower case; the old field of one byte counts where the new one is not set."""
+    number = max(code.int(0, 0, "b"), code.int(3))
+    if number == CUSTOM:
+        return code.string(1) or "custom"
+    return BUILTIN[number].lower() if 0 <= number < len(BUILTIN) else f"builtin_{number}"
+
+
+def read_operator(index: int, op: Table, kinds: list[str], tensors: list[Tensor]) -> Operator:
+    code = op.int(0, 0, "I")
+    if code >= len(kinds):
+        raise damaged(f"operator {index} has code {code} of {len(kinds)}")
+    inputs = tuple(None if i == -1 else pick(tensors, int(i)) for i in op.vector(1, np.int32)[:LONGEST_LIST])
+    outputs = tuple(pick(tensors, int(i)) for i in op.vector(2, np.int32)[:LONGEST_LIST])
+    if not outputs:
+        raise damaged(f"operator {index} has no output")
+    return Operator(index, kinds[code], op.table(4), inputs, outputs)
+
+
+LONGEST_LIST = 1024         # tensors of one operator that are looked at
+
+
+def pick(tensors: list[Tensor], index: int) -> Tensor:
+    if not 0 <= index < len(tensors):
+        raise damaged(f"tensor {index} of {len(tensors)} is referred to")
+    return tensors[index]
+
+
+def strip_ends(model: Model) -> Model:
+    """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the int8 tensors are the model's ends."""
+    inside = {op.inputs[0].index: op.y for op in model.operators if op.kind == "quantize" and op.inputs and op.inputs[0] and
+              op.inputs[0].dtype == "float32" and op.inputs[0].data is None}
+    outside = {op.y.index: op.inputs[0] for op in model.operators if op.kind == "dequantize" and op.inputs and op.inputs[0] and
+               op.inputs[0].data is None}
+    return replace(model, inputs=tuple(inside.get(t.index, t) for t in model.inputs),
+                   outputs=tuple(outside.get(t.index, t) for t in model.outputs))
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+
+def check(model: Model) -> None:
+    """Everything that planning relies on, but for what each operator knows of itself."""
+    if not model.inputs or len(model.outputs) != 1:
+        raise ModelError(f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; at least one and exactly one are supported",
+                         "export the model with one output")
+    known = {t.index for t in model.inputs}
+    for operator in model.needed:
+        missing = [t for t in operator.flowing if t.index not in known]
+        if missing or not operator.flowing:
+            raise damaged(f"{operator.label} reads a tensor that nothing before it computes")
+        if any(t.index in known for t in operator.outputs):
+            raise damaged(f"{operator.label} writes a tensor that is already there")
+        known |= {t.index for t in operator.outputs}
+    if model.outputs[0].index not in known:
+        raise damaged("nothing computes its output")
+    check_operators(model)
+    check_tensors(model)
+    if all(op.kind in ALIASES for op in model.needed):
+        raise ModelError(f"{model.name} computes nothing", "model.file = a model with at least one operator")
+
+
+def check_operators(model: Model) -> None:
+    unknown = [op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)]
+    if unknown:
+        raise ModelError(f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
+                         + ", ".join(op.label for op in unknown[:20]) + (", …" if len(unknown) > 20 else ""),
+                         "writing one takes two files, see tinystream/ops/__init__.py")
+
+
+def check_tensors(model: Model) -> None:
+    for tensor in [*model.inputs, *(t for op in model.needed for t in [*op.flowing, op.y])]:
+        if tensor.variable:
+            raise ModelError(f"tensor '{tensor.name}' of {model.name} is a variable that lives from call to call", "export the model without its state")
+        if tensor.dtype.startswith("float"):
+            raise ModelError(f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled",
+                             "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset")
+        if not tensor.quantised:
+            raise ModelError(f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 with one scale and zero flows between operators",
+                             "convert with full integer quantisation, inference_input_type = inference_output_type = int8")
+    for op in model.needed:
+        if op.kind in ALIASES and (op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
+            raise op.refuse("changes the number of values or their scale", "convert the model again")
+
+
+def check_fit(name: str, given: Signal, wanted: Tensor) -> None:
+    fits = given.dtype == wanted.dtype and given.size == wanted.size and same_scale(given, wanted)
+    if fits:
+        return
+    shape = "x".join(map(str, given.shape))
+    stack = f"{shape} {given.dtype} with scale {given.scale:.6g}, zero {given.zero}"
+    if given.size != wanted.size:
+        help = f"stack.frames = {wanted.dims[0]}" if given.size % given.shape[-1] == wanted.size % given.shape[-1] == 0 else \
+            f"make the features {'x'.join(map(str, wanted.dims))} values"
+    elif given.dtype != wanted.dtype:
+        help = "a stage before the model must give int8"
+    else:
+        help = f"quantise the features with scale {wanted.scale:.9g} and zero {wanted.zero}"
+    raise ModelError(f"{name} wants {wanted}, and is given {stack}", help)
+
+
+def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
+    return a.zero == b.zero and isclose(a.scale, b.scale, rel_tol=1e-6)
+
+
+# --- operators by name --------------------------------------------------------------------------------------------
+
+
+def has_kernel(kind: str) -> bool:
+    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{kind}") is not None
+
+
+def code(kind: str) -> Any:
+    """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
+    module = import_module(f"tinystream.ops.{kind}")
+    return getattr(module, "".join(part.capitalize() for part in kind.split("_")))
