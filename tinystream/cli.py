@@ -10,28 +10,36 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tinystream import __version__
+from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
 from tinystream.app.planning import over_budget, plan_file
-from tinystream.app.read import load
+from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
+from tinystream.app.sinks import SinkDefinition, Stdout
 from tinystream.emit.emit import emit as emit_c
 from tinystream.errors import TinystreamError
+from tinystream.io.broker import HOST, EmbeddedBroker
+from tinystream.io.fan_out import open_sinks
+from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.recording import find_recordings
-from tinystream.io.sink import open_sinks
+from tinystream.io.sink import encode
 from tinystream.plan.plan import Plan
-from tinystream.run.replay import Reading, make_engine, replay_files
-from tinystream.run.trace import Trace
+from tinystream.run.demo import Subscriber
+from tinystream.run.live import run_live
+from tinystream.run.replay import Reading, make_engine, replay, replay_files
+from tinystream.run.trace import Event, Trace
 from tinystream.run.verify import Compared
 from tinystream.run.verify import verify as compare
 
@@ -39,7 +47,6 @@ cli = typer.Typer(
     name="tinystream",
     help="Declare an always-on sensing app once; replay it at your desk; ship the same integers to a microcontroller.",
     no_args_is_help=True,
-    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -47,6 +54,8 @@ people = Console(stderr=True, highlight=False)
 
 
 class EngineChoice(StrEnum):
+    """Who computes."""
+
     auto = "auto"
     python = "python"
     native = "native"
@@ -55,134 +64,112 @@ class EngineChoice(StrEnum):
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING…", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
-Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate to the app's")]
-Channel = Annotated[
-    int | None, typer.Option("--channel", min=0, help="take this channel of a recording that has more than the app's source")
-]
-Broker = Annotated[
-    str | None, typer.Option("--broker", metavar="HOST:PORT", help="the MQTT broker, instead of the definition's or TINYSTREAM_BROKER")
-]
+Pick = Annotated[list[str] | None, typer.Option("--channel", metavar="NAME|NUMBER", help="take this channel or column (numbers from 1)")]
+Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", help="the MQTT broker, instead of the definition's")]
 
 
 @cli.command()
 def show(app: AppPath, as_json: Json = False) -> None:
     """The table of steps with shape, rate, flash and RAM; exit code 1 when a budget is broken."""
-    definition = load(app)
-    plan = plan_file(app)
-    rows = [
-        dict(
-            step=s.name,
-            kind=s.kind,
-            does=s.says,
-            shape=list(s.y.shape),
-            dtype=s.y.dtype,
-            rate_hz=float(s.y.rate_hz),
-            flash_bytes=s.flash_bytes,
-            state_bytes=s.state_bytes,
-            output_bytes=s.y.bytes,
-        )
-        for s in plan.steps
-    ]
-    totals = dict(arena_bytes=plan.arena_bytes, state_bytes=plan.state_bytes, ram_bytes=plan.ram_bytes, table_bytes=plan.table_bytes)
+    plan, definition = plan_file(app), load(app)
     broken = over_budget(plan, definition.budget)
     if as_json:
-        print(json.dumps(dict(app=plan.name, definition=plan.digest, steps=rows, **totals, over_budget=[str(e) for e in broken]), indent=2))
+        print(json.dumps(plan_as_dict(plan) | {"over_budget": [error.what for error in broken]}, indent=2))
     else:
         print_plan(plan)
-        if definition.budget and definition.budget.battery_days:
-            people.print("battery life is not estimated by this version, so budget.battery_days is not checked")
-    for error in broken:
-        people.print(str(error), markup=False)
+        for key in not_estimated(definition.budget):
+            tell(f"note: budget.{key} is not checked: this version does not estimate battery life")
     if broken:
-        raise typer.Exit(1)
+        raise located(app, broken)
 
 
-@cli.command()
-def replay(
+@cli.command("replay")
+def replay_command(
     app: AppPath,
     recordings: Recordings,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
-    channel: Channel = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; the output does not depend on it")] = 1,
+    channel: Pick = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; what comes out does not depend on it")] = 1,
     trace: Annotated[
-        Path | None,
-        typer.Option(
-            "--trace", metavar="FILE", help="save features, scores, events and digests (a folder where there are several recordings)"
-        ),
+        Path | None, typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings")
     ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="send the alerts to the app's sinks, too")] = False,
     broker: Broker = None,
 ) -> None:
     """Run an app over recordings; every event is a line of JSON on stdout."""
-    plan = plan_file(app)
-    paths = find_recordings(recordings)
-    definition = load(app)
-    began, heard, events = time.perf_counter(), 0.0, 0
-    with open_sinks(definition.sinks if publish else (), os.environ, broker) as sinks, progress_bar("replay", len(paths)) as advance:
-        for path, done in zip(
-            paths, replay_files(app, paths, engine.value, Reading(resample, channel), jobs, "scores" if trace else "events")
-        ):
+    plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
+    sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
+    began, heard_s, events = time.perf_counter(), 0.0, 0
+    with sinks, progress_bar("replay", len(paths)) as advance:
+        traces = replay_files(app, paths, engine.value, reading(resample, channel), jobs, "scores" if trace else "events")
+        for path, done in zip(paths, traces):
             for event in done.events:
-                print(json.dumps(event.as_dict()), flush=True)
+                print(encode(event.as_dict()), flush=True)
                 sinks.send(event.as_dict())
             if trace:
                 save_trace(done, trace, path, several=len(paths) > 1)
-            heard += float(done.samples / plan.x[0].sample_hz) if plan.x[0].sample_hz else 0
+            heard_s += seconds(plan, done)
             events += len(done.events)
             advance(1)
-    took = time.perf_counter() - began
-    people.print(f"{events} events in {heard:.1f} s of {len(paths)} recordings, {heard / took:.0f}x real time")
+    tell(f"{events} events in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / (time.perf_counter() - began):.0f}x real time")
 
 
 @cli.command()
-def verify(app: AppPath, recordings: Recordings, resample: Resample = False, channel: Channel = None, as_json: Json = False) -> None:
-    """Prove that the definition (numpy) and the generated C give the same bits on these recordings; exit code 1 if not."""
-    plan = plan_file(app)
-    paths = find_recordings(recordings)
-    python, native, compared, reading = make_engine(plan, "python"), make_engine(plan, "native"), Compared(), Reading(resample, channel)
+def run(
+    app: AppPath,
+    source: Annotated[str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")] = "mic",
+    device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
+    engine: EngineOption = EngineChoice.auto,
+    resample: Resample = False,
+    channel: Pick = None,
+    broker: Broker = None,
+) -> None:
+    """Run an app on live samples; every event goes to the app's sinks and, as a line of JSON, to stdout."""
+    plan, definition = plan_file(app), load(app)
+    live = live_source(plan, source, device, reading(resample, channel))
+    with open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
+        tell(f"{plan.name} listens; Ctrl-C ends it")
+
+        def alert(event: Event) -> None:
+            print(encode(event.as_dict()), flush=True)
+            sinks.send(event.as_dict())
+
+        try:
+            done = run_live(plan, make_engine(plan, engine.value), live, alert, source)
+            tell(f"{count(len(done.events), 'event')} in {seconds(plan, done):.1f} s")
+        finally:
+            if live.overruns:
+                tell(f"warning: {count(live.overruns, 'overrun')}: samples were lost or late, because this machine was too slow")
+
+
+@cli.command()
+def verify(app: AppPath, recordings: Recordings, resample: Resample = False, channel: Pick = None, as_json: Json = False) -> None:
+    """Prove that the definition (numpy) and the generated C give the same bits on recordings; exit code 1 if not."""
+    plan, paths = plan_file(app), find_recordings(recordings)
+    python, native, compared = make_engine(plan, "python"), make_engine(plan, "native"), Compared()
     with progress_bar("verify", len(paths)) as advance:
         for path in paths:
-            found = compare(plan, python, native, reading.read(plan, path).samples, compared)
+            found = compare(plan, python, native, reading(resample, channel).read(plan, path).samples, compared)
             if found:
-                print(
-                    json.dumps(dict(identical=False, recording=str(path), step=found.step, index=found.index, what=found.what))
-                ) if as_json else None
-                raise TinystreamError(
-                    f"{found.what}, on {path}",
-                    f"first step that differs: {found.step}; run it alone with its neighbours' outputs from `replay --trace`",
-                )
+                if as_json:
+                    print(json.dumps(dict(identical=False, recording=str(path), step=found.step, index=found.index, values=found.values)))
+                raise TinystreamError(f"{plan.name} differs on {path}: {found.what}", f"the first step that differs is '{found.step}'")
             advance(1)
-    counts = {
-        name: compared.outputs.get(plan.steps[i].name, 0)
-        for name, i in (("features", plan.features), ("scores", plan.scores), ("events", plan.detector))
-        if i is not None and i >= 0
-    }
+    parts = {"features": plan.features, "scores": plan.scores, "events": plan.detector}
+    counts = {what: compared.outputs.get(plan.steps[i].name, 0) for what, i in parts.items() if i is not None and i >= 0}
     if as_json:
-        print(
-            json.dumps(
-                dict(
-                    identical=True,
-                    recordings=len(paths),
-                    blocks=compared.blocks,
-                    **counts,
-                    outputs=compared.outputs,
-                    values=compared.values,
-                )
-            )
-        )
-    else:
-        words = ", ".join(f"{n} {name}" for name, n in counts.items())
-        print(
-            f"identical: {words} ({sum(compared.values.values())} values of {len(plan.steps)} steps) in {len(paths)} recordings, python against native"
-        )
+        print(json.dumps(dict(identical=True, recordings=len(paths), blocks=compared.blocks, **counts, values=compared.values)))
+        return
+    values = sum(compared.values.values())
+    words = ", ".join(f"{n} {what}" for what, n in counts.items())
+    print(f"identical: {words}; {values} values of {len(plan.steps)} steps in {count(len(paths), 'recording')}, python against native")
 
 
 @cli.command()
-def emit(
-    app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")
-) -> None:
+def emit(app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")) -> None:
     """Write the app as C: <name>.c and .h, its tables, and the kernels that it uses."""
     for path in emit_c(plan_file(app), out):
         print(path)
@@ -198,9 +185,9 @@ def stages(
     if name:
         print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text())
         return
-    found = [k for k in kinds() if (k.room == "operator") == ops]
+    found = [kind for kind in kinds() if (kind.room == "operator") == ops]
     if as_json:
-        print(json.dumps([k.as_dict() for k in found], indent=2))
+        print(json.dumps([kind.as_dict() for kind in found], indent=2))
         return
     table = Table(box=None, header_style="bold")
     for column in ("kind", "is a", "what it does"):
@@ -216,45 +203,111 @@ def schema() -> None:
     print(json.dumps(definition_schema(), indent=2))
 
 
+@cli.command()
+def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoice.auto) -> None:
+    """Replay recordings, publish the alerts to a real MQTT broker in this process, print what a subscriber received."""
+    plan, paths, definition = plan_file(app), find_recordings(recordings), load(app)
+    runs = make_engine(plan, engine.value)
+    inputs = [reading(False, None).read(plan, path) for path in paths]
+    blocks = sum(len(recording.samples) // plan.x[0].shape[0] for recording in inputs)
+    tell(f"{plan.name}: {plan.says}  ({len(plan.steps)} steps, {runs.name} engine)")
+    with EmbeddedBroker() as broker, Subscriber(HOST, broker.port) as subscriber:
+        began, sent = time.perf_counter(), 0
+        address = f"{HOST}:{broker.port}"
+        with open_sinks(other_sinks(definition.sinks), os.environ, address) as sinks, progress_bar("replay", blocks) as advance:
+            for path, recording in zip(paths, inputs):
+
+                def step(n: int, events: list[Event]) -> None:
+                    for event in events:
+                        sinks.send(event.as_dict())
+                    advance(n)
+
+                sent += len(replay(plan, runs, recording.samples, path.name, progress=step).events)
+        took = time.perf_counter() - began
+        received = subscriber.wait(sent)
+    heard_s = sum(recording.seconds for recording in inputs)
+    tell(f"{count(sent, 'alert')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time; received from the broker at {address}:")
+    for topic, message in received:
+        print(f"{topic}  {message['label']} at {message['time_s']:.2f} s of {message['recording']}, score {message['score']:.2f}, sequence {message['sequence']}")
+    if len(received) != sent or not sent:
+        raise TinystreamError(f"the subscriber received {len(received)} of {count(sent, 'alert')}", "this should not happen on one machine")
+
+
 # --- what verbs share -----------------------------------------------------------------------------------------
+
+
+def reading(resample: bool, channel: list[str] | None) -> Reading:
+    return Reading(resample, tuple(int(c) if c.isdigit() else c for c in channel or ()))
+
+
+def other_sinks(sinks: tuple[Any, ...]) -> list[SinkDefinition]:
+    """The sinks but for stdout, where every event is printed anyway."""
+    return [sink for sink in sinks if not isinstance(sink, Stdout)]
+
+
+def live_source(plan: Plan, source: str, device: str | None, how: Reading) -> Live:
+    x = plan.x[0]
+    assert x.sample_hz is not None, "a source has a sample rate"
+    channels = x.shape[1] if len(x.shape) > 1 else 1
+    if source == "mic":
+        return Microphone(x.sample_hz, x.shape[0], channels, int(device) if device and device.isdigit() else device)
+    if source == "-":
+        return Pipe(sys.stdin.buffer, x.shape[0], channels)
+    return Paced(how.read(plan, Path(source)).samples, x.sample_hz, x.shape[0])
+
+
+def seconds(plan: Plan, trace: Trace) -> float:
+    return float(trace.samples / plan.x[0].sample_hz) if plan.x[0].sample_hz else 0.0
+
+
+def count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def tell(text: str) -> None:
+    """Words for people."""
+    people.print(text, markup=False, soft_wrap=True)
+
+
+def plan_as_dict(plan: Plan) -> dict[str, Any]:
+    steps = [
+        dict(
+            step=s.name, kind=s.kind, does=s.says, shape=s.y.shape, dtype=s.y.dtype, rate_hz=float(s.y.rate_hz),
+            flash_bytes=s.flash_bytes, state_bytes=s.state_bytes, output_bytes=s.y.bytes,
+        )
+        for s in plan.steps
+    ]  # fmt: skip
+    totals = {key: getattr(plan, key) for key in ("arena_bytes", "state_bytes", "ram_bytes", "table_bytes")}
+    return dict(app=plan.name, says=plan.says, definition=plan.digest, labels=plan.labels, steps=steps, **totals)
 
 
 def print_plan(plan: Plan) -> None:
     table = Table(box=None, header_style="bold", title=f"{plan.name}: {plan.says}" if plan.says else plan.name, title_justify="left")
-    for column, justify in (
-        ("step", "left"),
-        ("what it does", "left"),
-        ("gives", "left"),
-        ("rate", "right"),
-        ("flash B", "right"),
-        ("state B", "right"),
-        ("arena B", "right"),
-    ):
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for column in ("step", "what it does", "gives"):
+        table.add_column(column, overflow="fold")
+    for column in ("rate", "flash B", "state B", "arena B"):
+        table.add_column(column, justify="right")
     for x in plan.x:
-        table.add_row("source", "", f"{'x'.join(map(str, x.shape))} {x.dtype}", f"{float(x.rate_hz):g} Hz", "", "", "")
+        table.add_row("source", "", shape_text(x.shape, x.dtype), f"{float(x.rate_hz):g} Hz")
     for step in plan.steps:
         arena = sum(b.bytes for b in plan.buffers if b.step == step.name and not b.over)
-        table.add_row(
-            step.name,
-            step.says,
-            f"{'x'.join(map(str, step.y.shape))} {step.y.dtype}",
-            f"{float(step.y.rate_hz):.4g} Hz",
-            str(step.flash_bytes),
-            str(step.state_bytes),
-            str(arena),
-        )
-    Console().print(table)
-    print(
-        f"\nRAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (shared over time), state {plan.state_bytes} B; tables {plan.table_bytes} B of flash, code not counted"
-    )
+        sizes = (step.flash_bytes, step.state_bytes, arena)
+        table.add_row(step.name, step.says, shape_text(step.y.shape, step.y.dtype), f"{float(step.y.rate_hz):.4g} Hz", *map(str, sizes))
+    console = Console()
+    console.print(table)
+    ram = f"RAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (places are used again over time), state {plan.state_bytes} B"
+    console.print(f"\n{ram}\nflash {plan.table_bytes} B of tables; code is not counted", soft_wrap=True, highlight=False)
+
+
+def shape_text(shape: tuple[int, ...], dtype: str) -> str:
+    return f"{'x'.join(map(str, shape))} {dtype}"
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator:
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr where a person looks on; gives the function that moves it."""
-    columns = TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()
-    with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
+    columns = TextColumn(what), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()
+    with Progress(*columns, console=people, disable=not people.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda n: bar.advance(task, n)
 
@@ -262,9 +315,19 @@ def progress_bar(what: str, total: int) -> Iterator:
 def save_trace(trace: Trace, where: Path, recording: Path, several: bool) -> None:
     if several:
         where.mkdir(parents=True, exist_ok=True)
-        trace.save(where / f"{recording.stem}.npz")
-    else:
-        trace.save(where)
+        where = where / f"{recording.stem}.npz"
+    trace.save(where)
+
+
+def version(asked: bool) -> None:
+    if asked:
+        print(f"tinystream {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(_: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="print the version")] = False) -> None:
+    pass
 
 
 def main() -> None:
@@ -272,7 +335,7 @@ def main() -> None:
     try:
         cli()
     except TinystreamError as error:
-        people.print(str(error), markup=False, soft_wrap=True)
+        tell(str(error))
         raise SystemExit(1) from None
     except BrokenPipeError:  # `tinystream replay … | head` is not a mistake
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

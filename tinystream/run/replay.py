@@ -74,16 +74,20 @@ def replay(
 
 @dataclass(frozen=True)
 class Reading:
-    """How recordings are read for an app."""
+    """How recordings are read for an app.
+
+    resample: convert recordings of another rate.
+    pick:     the channels or columns to take, in the app's order: names, or numbers from 1.
+    """
 
     resample: bool = False
-    channel: int | None = None
+    pick: tuple[str | int, ...] = ()
 
     def read(self, plan: Plan, path: Path) -> Recording:
         x = plan.x[0]
         assert x.sample_hz is not None, "a source has a sample rate"
         channels = x.shape[1] if len(x.shape) > 1 else 1
-        return read_recording(path, rate_hz=x.sample_hz, channels=channels, resample=self.resample, channel=self.channel)
+        return read_recording(path, rate_hz=x.sample_hz, channels=channels, pick=self.pick, resample=self.resample, scale=x.scale)
 
 
 def replay_files(
