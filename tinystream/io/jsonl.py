@@ -23,8 +23,9 @@ class Stream(Managed):
         self.stream = self.stream or sys.stdout
 
     def send(self, event: Event) -> None:
+        line = encode(event) + "\n"
         try:
-            self.stream.write(encode(event) + "\n")
+            self.stream.write(line)
             self.stream.flush()
         except (OSError, ValueError) as e:  # ValueError: the stream is closed
             why = "its reader has gone" if isinstance(e, BrokenPipeError) else _reason(e)

@@ -127,12 +127,20 @@ class MqttSink(Managed):
         if self._client is None:
             return
         self.flush()
+        what, help = self._reason()
         self._stop()
         if self.unacknowledged():
-            late = (f"no acknowledgement within {self.flush_s:g} s", "")
-            refused = (f"refused: {self._refusal}", "may this user publish to this topic?") if self._refused else None
-            lost = (self._lost, START) if self._lost and not self._connected else None
-            raise self._error(*(self._gave_up or lost or refused or late))
+            raise self._error(what, help)
+
+    def _reason(self) -> tuple[str, str]:
+        """Why some alerts were not acknowledged, and what to do."""
+        if self._gave_up:
+            return self._gave_up
+        if self._refused:
+            return f"refused: {self._refusal}", "may this user publish to this topic?"
+        if not self._connected:
+            return self._lost, START
+        return f"no acknowledgement within {self.flush_s:g} s", "is the broker overloaded?  Their delivery is uncertain"
 
     def _error(self, what: str, help: str) -> SinkError:
         return undelivered(self.where, what, help, self.delivered, self.unacknowledged())
