@@ -18,7 +18,9 @@ from tinystream.plan.stage import Definition, Stage
 USER_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 SINKS: dict[str, type[Definition]] = {
-    c.kind: c for c in vars(sinks).values() if isinstance(c, type) and issubclass(c, Definition) and isinstance(getattr(c, "kind", None), str)
+    c.kind: c
+    for c in vars(sinks).values()
+    if isinstance(c, type) and issubclass(c, Definition) and isinstance(getattr(c, "kind", None), str)
 }
 
 ROOMS: dict[str, ModuleType] = {"stage": tinystream.stages, "detector": tinystream.detectors}
@@ -52,11 +54,15 @@ def class_of_user(what: str, module: str) -> type[Definition]:
     try:
         found = getattr(import_module(module), name, None)
     except ModuleNotFoundError as error:
-        raise AppError(("kind",), f"{what} '{module}' cannot be imported: {error.name} is not found",
-                       "install it, or put the folder that holds it into PYTHONPATH") from error
-    except Exception as error:      # a user's module can fail in any way while it is imported
-        raise AppError(("kind",), f"{what} '{module}' cannot be imported: {type(error).__name__}: {error}",
-                       f"python -c 'import {module}' shows where") from error
+        raise AppError(
+            ("kind",),
+            f"{what} '{module}' cannot be imported: {error.name} is not found",
+            "install it, or put the folder that holds it into PYTHONPATH",
+        ) from error
+    except Exception as error:  # a user's module can fail in any way while it is imported
+        raise AppError(
+            ("kind",), f"{what} '{module}' cannot be imported: {type(error).__name__}: {error}", f"python -c 'import {module}' shows where"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Stage)):
         raise AppError(("kind",), f"module {module} has no class {name}(Stage)", f"class {name}(tinystream.plan.stage.Stage)")
     return found
