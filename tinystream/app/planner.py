@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tinystream.stages
-from tinystream.app.definition import C_WORDS, App
+from tinystream.app.definition import C_WORDS, App, words
 from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.mistakes import hint
 from tinystream.app.sources import Source
