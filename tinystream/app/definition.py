@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from tinystream.app.secrets import secret_mistakes
 from tinystream.app.sources import Source
-from tinystream.plan.stage import Definition, Stage
+from tinystream.plan.stage import Definition, Detector, Stage
 
 if TYPE_CHECKING:
     from tinystream.plan.plan import Plan
@@ -94,7 +94,7 @@ class App(Definition):
     source: SerializeAsAny[Source] = Field(description="where samples come from")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(default=(), description="signal processing, in order")
     model: Model | None = Field(default=None, description="the neural network that reads the last stage")
-    detect: SerializeAsAny[Stage] | None = Field(default=None, description="what turns scores into events")
+    detect: SerializeAsAny[Detector] | None = Field(default=None, description="what turns scores into events")
     sinks: tuple[SerializeAsAny[Definition], ...] = Field(default=(), description="who hears of an event")
     budget: Budget | None = Field(default=None, description="limits that the plan must keep")
 

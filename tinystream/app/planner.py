@@ -29,7 +29,7 @@ from tinystream.plan.kinds import class_name, find
 from tinystream.plan.model import Model, read_model
 from tinystream.plan.plan import Wiring
 from tinystream.plan.signal import Signal
-from tinystream.plan.stage import Stage
+from tinystream.plan.stage import Detector, Stage
 
 TAKEN = C_WORDS | words("arena block bool event false main memset now sequence source true x y")
 """What no stage may be called: words of C, names inside every generated file, and "source"."""
@@ -56,7 +56,7 @@ class Parts(NamedTuple):
     source: Source | Broken
     stages: Sequence[Stage | Broken] = ()
     model: ModelDefinition | Broken | None = None
-    detect: Stage | Broken | None = None
+    detect: Detector | Broken | None = None
 
     @classmethod
     def of(cls, app: App) -> Parts:
@@ -279,26 +279,26 @@ class Planner:
 
     # --- the detector -----------------------------------------------------------------------------------------
 
-    def detect(self, detector: Stage | Broken, scores: Output | None) -> None:
+    def detect(self, detector: Detector | Broken, scores: Output | None) -> None:
         if isinstance(detector, Broken):
             return
-        classes = getattr(self.parts.model, "labels", ())
-        wanted = getattr(detector, "labels", None) or ()
-        unknown = [(n, label) for n, label in enumerate(wanted) if classes and label not in classes]
-        self.errors += [
-            AppError(("detect", "labels", n), f"model has no label '{label}'", hint(label, classes, "its labels")) for n, label in unknown
-        ]
+        classes = detector.classes or getattr(self.parts.model, "labels", ())
+        unknown = [AppError(path, f"model has no label '{label}'", hint(label, classes, "its labels")) for path, label in wanted(detector)
+                   if classes and label not in classes]
+        self.errors += unknown
         if scores is None or unknown:
             return
-        try:
-            detector = detector.bind(classes) if hasattr(detector, "bind") else detector
-        except AppError as error:
-            self.errors.append(error.inside("detect"))
-            return
-        found = self.add(detector, [scores], ("detect",), "detect")
+        found = self.add(detector.bind(classes) if classes else detector, [scores], ("detect",), "detect")
         if found:
             self.scores, self.detector = scores.index, found.index
-            self.labels = classes or wanted
+            self.labels = classes or tuple(map(str, range(scores.signal.size)))
+
+
+def wanted(detector: Detector) -> list[tuple[tuple[str | int, ...], str]]:
+    """The labels that a detector is told to look for, each with its path."""
+    listed = [(("detect", "labels", n), label) for n, label in enumerate(getattr(detector, "labels", None) or ())]
+    threshold = getattr(detector, "threshold", None)
+    return listed + [(("detect", "threshold", label), label) for label in (threshold if isinstance(threshold, dict) else ())]
 
 
 # --- words ----------------------------------------------------------------------------------------------------
