@@ -16,8 +16,13 @@ def over_budget(plan: Plan, budget: Budget | None) -> list[AppError]:
     if budget and budget.ram_kb is not None and plan.ram_bytes > 1000 * budget.ram_kb:
         errors.append(AppError(("budget", "ram_kb"), f"needs {kb(plan.ram_bytes)} RAM, budget {kb(1000 * budget.ram_kb)}", most_ram(plan)))
     if budget and budget.flash_kb is not None and plan.table_bytes > 1000 * budget.flash_kb:
-        errors.append(AppError(("budget", "flash_kb"), f"needs {kb(plan.table_bytes)} of flash for tables alone, without code, "
-                               f"budget {kb(1000 * budget.flash_kb)}", most_flash(plan)))
+        errors.append(
+            AppError(
+                ("budget", "flash_kb"),
+                f"needs {kb(plan.table_bytes)} of flash for tables alone, without code, budget {kb(1000 * budget.flash_kb)}",
+                most_flash(plan),
+            )
+        )
     return errors
 
 

@@ -14,21 +14,27 @@ from pydantic_core import PydanticCustomError
 
 from tinystream.app.secrets import secret_mistakes
 from tinystream.app.sources import Source
-from tinystream.plan.stage import Definition, Stage
+from tinystream.plan.stage import Definition, Detector, Stage
 
 if TYPE_CHECKING:
     from tinystream.plan.plan import Plan
 
-C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return "
-    "short signed sizeof static struct switch typedef union unsigned void volatile while main".split()
-)
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+C_WORDS = words("""
+    auto break case char const continue default do double else enum extern float for goto if inline int long register restrict
+    return short signed sizeof static struct switch typedef union unsigned void volatile while main
+""")
 """ISO/IEC 9899:2011 §6.4.1, and main."""
 
-C_HEADERS = frozenset(
-    "assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio "
-    "stdlib stdnoreturn string tgmath threads time uchar wchar wctype board".split()
-)
+C_HEADERS = words("""
+    assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool stddef
+    stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype board
+""")
 """Files that <name>.h and <name>.c would hide: ISO/IEC 9899:2011 §7.1.2, and board.c of every firmware."""
 
 
@@ -46,10 +52,15 @@ class Model(Definition):
     def _labels_fit_into_c(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
         for label in labels:
             if not label or not label.isprintable() or set(label) & set('"\\'):
-                raise PydanticCustomError("app", "label {label} holds what an event cannot carry", {
-                    "label": repr(label), "help": "a label is printable text without quotes and backslashes"})
+                raise PydanticCustomError(
+                    "app",
+                    "label {label} holds what an event cannot carry",
+                    {"label": repr(label), "help": "a label is printable text without quotes and backslashes"},
+                )
             if labels.count(label) > 1:
-                raise PydanticCustomError("app", "label '{label}' is given twice", {"label": label, "help": "each output has a label of its own"})
+                raise PydanticCustomError(
+                    "app", "label '{label}' is given twice", {"label": label, "help": "each output has a label of its own"}
+                )
         return labels
 
 
@@ -61,8 +72,9 @@ class Budget(Definition):
     """
 
     ram_kb: float | None = Field(default=None, gt=0, description="arena and state at most, in kB of 1000 bytes", examples=[32])
-    flash_kb: float | None = Field(default=None, gt=0, description="constant tables at most, in kB of 1000 bytes; code is not counted yet",
-                                   examples=[128])
+    flash_kb: float | None = Field(
+        default=None, gt=0, description="constant tables at most, in kB of 1000 bytes; code is not counted yet", examples=[128]
+    )
     battery_days: float | None = Field(default=None, gt=0, description="days on one battery; not estimated by this version", examples=[30])
     battery: str | None = Field(default=None, min_length=1, description="the battery; not estimated by this version", examples=["2xAA"])
 
@@ -70,25 +82,34 @@ class Budget(Definition):
 class App(Definition):
     """A source, what is computed from it, and who hears of it.  The order of stages is the order of the data."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63, description="name of the app and of its C functions", examples=["wake_word"])
-    description: str = Field(default="", description="what the app does, in a sentence; the first comment of the file where nothing is said",
-                             examples=["Alert when someone says yes."])
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", max_length=63, description="name of the app and of its C functions", examples=["wake_word"]
+    )
+    description: str = Field(
+        default="",
+        description="what the app does, in a sentence; the first comment of the file where nothing is said",
+        examples=["Alert when someone says yes."],
+    )
     board: str | None = Field(default=None, min_length=1, description="board that the firmware is for", examples=["nrf52840_dk"])
     source: SerializeAsAny[Source] = Field(description="where samples come from")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(default=(), description="signal processing, in order")
     model: Model | None = Field(default=None, description="the neural network that reads the last stage")
-    detect: SerializeAsAny[Stage] | None = Field(default=None, description="what turns scores into events")
+    detect: SerializeAsAny[Detector] | None = Field(default=None, description="what turns scores into events")
     sinks: tuple[SerializeAsAny[Definition], ...] = Field(default=(), description="who hears of an event")
     budget: Budget | None = Field(default=None, description="limits that the plan must keep")
 
     @field_validator("name")
     @classmethod
     def _name_is_free_in_c(cls, name: str) -> str:
-        for taken, why in [(name in C_WORDS, "is a word of C"), (name in C_HEADERS, f"would hide {name}.h of the firmware"),
-                           (name.startswith("ts_"), "begins with ts_, as the kernels do")]:
+        for taken, why in [
+            (name in C_WORDS, "is a word of C"),
+            (name in C_HEADERS, f"would hide {name}.h of the firmware"),
+            (name.startswith("ts_"), "begins with ts_, as the kernels do"),
+        ]:
             if taken:
-                raise PydanticCustomError("app", "name = \"{name}\" {why}", {
-                    "name": name, "why": why, "help": f'name = "{name.removeprefix("ts_") or "my"}_app"'})
+                raise PydanticCustomError(
+                    "app", 'name = "{name}" {why}', {"name": name, "why": why, "help": f'name = "{name.removeprefix("ts_") or "my"}_app"'}
+                )
         return name
 
     @field_validator("sinks")
@@ -104,6 +125,6 @@ class App(Definition):
 
         Raises AppErrors with every mistake that was found.
         """
-        from tinystream.app.planning import plan    # which imports this file
+        from tinystream.app.planning import plan  # which imports this file
 
         return plan(self, Path(base))

@@ -8,18 +8,14 @@ from types import ModuleType
 
 import tinystream.detectors
 import tinystream.stages
-from tinystream.app import sinks
 from tinystream.app.mistakes import hint
+from tinystream.app.sinks import SINKS
 from tinystream.app.sources import SOURCES
 from tinystream.errors import AppError
 from tinystream.plan.kinds import class_name, kinds
-from tinystream.plan.stage import Definition, Stage
+from tinystream.plan.stage import Definition, Detector, Stage
 
 USER_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-
-SINKS: dict[str, type[Definition]] = {
-    c.kind: c for c in vars(sinks).values() if isinstance(c, type) and issubclass(c, Definition) and isinstance(getattr(c, "kind", None), str)
-}
 
 ROOMS: dict[str, ModuleType] = {"stage": tinystream.stages, "detector": tinystream.detectors}
 CLASSES: dict[str, dict[str, type[Definition]]] = {"source": SOURCES, "sink": SINKS}
@@ -52,11 +48,16 @@ def class_of_user(what: str, module: str) -> type[Definition]:
     try:
         found = getattr(import_module(module), name, None)
     except ModuleNotFoundError as error:
-        raise AppError(("kind",), f"{what} '{module}' cannot be imported: {error.name} is not found",
-                       "install it, or put the folder that holds it into PYTHONPATH") from error
-    except Exception as error:      # a user's module can fail in any way while it is imported
-        raise AppError(("kind",), f"{what} '{module}' cannot be imported: {type(error).__name__}: {error}",
-                       f"python -c 'import {module}' shows where") from error
-    if not (isinstance(found, type) and issubclass(found, Stage)):
-        raise AppError(("kind",), f"module {module} has no class {name}(Stage)", f"class {name}(tinystream.plan.stage.Stage)")
+        raise AppError(
+            ("kind",),
+            f"{what} '{module}' cannot be imported: {error.name} is not found",
+            "install it, or put the folder that holds it into PYTHONPATH",
+        ) from error
+    except Exception as error:  # a user's module can fail in any way while it is imported
+        raise AppError(
+            ("kind",), f"{what} '{module}' cannot be imported: {type(error).__name__}: {error}", f"python -c 'import {module}' shows where"
+        ) from error
+    base = Detector if what == "detector" else Stage
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise AppError(("kind",), f"module {module} has no class {name}({base.__name__})", f"class {name}(tinystream.plan.stage.{base.__name__})")
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from tinystream.app.secrets import hide
@@ -44,8 +44,10 @@ def locate(found: Mapping[Path, Place], path: Path) -> Place | None:
 
 
 def in_file_order(errors: Iterable[AppError], found: Mapping[Path, Place]) -> list[AppError]:
-    """Each mistake once, sorted by where it stands."""
-    unique = {(error.path, error.what): error for error in errors}
+    """Sorted by where they stand; one value has one mistake, the first that was noted."""
+    unique: dict[Hashable, AppError] = {}
+    for error in errors:
+        unique.setdefault(error.path if error.path in found else (error.path, error.what), error)
     return sorted(unique.values(), key=lambda error: locate(found, error.path) or Place(0, 0))
 
 
@@ -106,7 +108,7 @@ class Walk:
         self.text = text
         self.i = 0
         self.places: dict[Path, Place] = {}
-        self.counts: dict[Path, int] = {}       # elements so far of each array of tables
+        self.counts: dict[Path, int] = {}  # elements so far of each array of tables
 
     def document(self) -> None:
         table: Path = ()
@@ -144,14 +146,14 @@ class Walk:
     def pair(self, table: Path) -> Path:
         """key = value, inside `table`, which it gives back."""
         keys = self.key()
-        self.i += 1                             # the equals sign
+        self.i += 1  # the equals sign
         self.take(SPACE)
         start, path = self.i, table
         for key in keys[:-1]:
             path = (*path, key)
             self.places.setdefault(path, Place(start, start + 1))
         self.value((*path, keys[-1]))
-        for n in range(1, len(keys)):           # a dotted key's tables span their first value
+        for n in range(1, len(keys)):  # a dotted key's tables span their first value
             if self.places[(*table, *keys[:n])] == Place(start, start + 1):
                 self.places[(*table, *keys[:n])] = Place(start, self.i)
         return table

@@ -20,8 +20,15 @@ from tinystream.errors import AppError
 from tinystream.plan.stage import Definition, frozen
 
 WANTS = {
-    "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number", "finite_number": "a finite number",
-    "string_type": "text in quotes", "bool_type": "true or false", "tuple_type": "a list", "list_type": "a list", "dict_type": "a table",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text in quotes",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a table",
 }
 """pydantic's types of error that say that a value is of the wrong type."""
 
@@ -62,13 +69,14 @@ def frozen_table(table: dict[str, Any]) -> dict[str, Any]:
 # --- from pydantic's findings to ours -------------------------------------------------------------------------
 
 
-def translate(cls, options: dict[str, FieldInfo], table: dict[str, Any], found: ValidationError, who: str,
-              meant: set[str | None]) -> list[AppError]:
+def translate(
+    cls, options: dict[str, FieldInfo], table: dict[str, Any], found: ValidationError, who: str, meant: set[str | None]
+) -> list[AppError]:
     """One AppError for each place that is wrong; `meant` are keys that are there, only misspelt."""
     places: dict[Path, list[dict[str, Any]]] = {}
     for error in found.errors(include_url=False):
         places.setdefault(resolve(error["loc"], table), []).append(error)
-    inner = {path[:n] for path in places for n in range(len(path))}       # "too short" where an element is wrong is an echo
+    inner = {path[:n] for path in places for n in range(len(path))}  # "too short" where an element is wrong is an echo
     errors = []
     for path, group in places.items():
         if path in inner and path:
@@ -90,7 +98,7 @@ def resolve(loc: Sequence[str | int], table: dict[str, Any]) -> Path:
         if inside:
             path.append(part)
             value = value[part]
-        elif n == len(loc) - 1 and n == 0:      # a missing key
+        elif n == len(loc) - 1 and n == 0:  # a missing key
             path.append(part)
     return tuple(path)
 
@@ -116,29 +124,46 @@ def explain(cls, options: dict[str, FieldInfo], path: Path, group: list[dict[str
     match error["type"]:
         case "greater_than_equal" | "less_than_equal":
             small, limit = error["type"].startswith("g"), toml(context.get("ge", context.get("le")))
-            return AppError(path, f"{subject} is too {'small' if small else 'large'}, the limit is {limit}", limits(options[option], option) or instead)
+            return AppError(
+                path, f"{subject} is too {'small' if small else 'large'}, the limit is {limit}", limits(options[option], option) or instead
+            )
         case "greater_than" | "less_than":
             large, limit = error["type"].startswith("l"), toml(context.get("gt", context.get("lt")))
-            return AppError(path, f"{subject} is too {'large' if large else 'small'}, it must be {'below' if large else 'above'} {limit}",
-                            limits(options[option], option) or instead)
+            return AppError(
+                path,
+                f"{subject} is too {'large' if large else 'small'}, it must be {'below' if large else 'above'} {limit}",
+                limits(options[option], option) or instead,
+            )
         case "literal_error":
             words = literals(options[option].annotation)
             close = near(error["input"], [w for w in words if isinstance(w, str)]) if isinstance(error["input"], str) else None
-            return AppError(path, f"{subject} is none of {', '.join(map(toml, words))}", f"did you mean {toml(close)}?" if close else instead)
+            return AppError(
+                path, f"{subject} is none of {', '.join(map(toml, words))}", f"did you mean {toml(close)}?" if close else instead
+            )
         case "too_short" | "too_long" | "string_too_short" | "string_too_long":
             few = error["type"].endswith("short")
             limit, unit = context["min_length" if few else "max_length"], "characters" if "string" in error["type"] else "values"
-            return AppError(path, f"{subject} is too {'short' if few else 'long'}, the limit is {limit} {unit if limit != 1 else unit[:-1]}", instead)
+            return AppError(
+                path, f"{subject} is too {'short' if few else 'long'}, the limit is {limit} {unit if limit != 1 else unit[:-1]}", instead
+            )
         case "string_pattern_mismatch" if "a-z0-9_" in context["pattern"]:
             word = re.sub(r"[^a-z0-9_]+", "_", str(error["input"]).lower()).strip("_").lstrip("0123456789_")
-            return AppError(path, f"{subject} is no name: a letter, then letters, digits and _, all lower case", f'{option} = "{word or "kitchen"}"')
+            return AppError(
+                path, f"{subject} is no name: a letter, then letters, digits and _, all lower case", f'{option} = "{word or "kitchen"}"'
+            )
     return AppError(path, f"{subject} is not accepted", options[option].description or instead)
 
 
 def limits(field: FieldInfo, option: str) -> str:
     """The range of a number as its field declares it: "1 <= bands <= 128"."""
-    low = next((f"{toml(m.ge)} <= " if hasattr(m, "ge") else f"{toml(m.gt)} < " for m in field.metadata if hasattr(m, "ge") or hasattr(m, "gt")), "")
-    high = next((f" <= {toml(m.le)}" if hasattr(m, "le") else f" < {toml(m.lt)}" for m in field.metadata if hasattr(m, "le") or hasattr(m, "lt")), "")
+    low = next(
+        (f"{toml(m.ge)} <= " if hasattr(m, "ge") else f"{toml(m.gt)} < " for m in field.metadata if hasattr(m, "ge") or hasattr(m, "gt")),
+        "",
+    )
+    high = next(
+        (f" <= {toml(m.le)}" if hasattr(m, "le") else f" < {toml(m.lt)}" for m in field.metadata if hasattr(m, "le") or hasattr(m, "lt")),
+        "",
+    )
     if low and not high:
         number, sign = low.split()
         return f"{option} {sign.replace('<', '>')} {number}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tinystream.stages
-from tinystream.app.definition import C_WORDS, App
+from tinystream.app.definition import C_WORDS, App, words
 from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.mistakes import hint
 from tinystream.app.sources import Source
@@ -29,9 +29,9 @@ from tinystream.plan.kinds import class_name, find
 from tinystream.plan.model import Model, read_model
 from tinystream.plan.plan import Wiring
 from tinystream.plan.signal import Signal
-from tinystream.plan.stage import Stage
+from tinystream.plan.stage import Detector, Stage
 
-TAKEN = C_WORDS | frozenset("arena block bool event false main memset now sequence source true x y".split())
+TAKEN = C_WORDS | words("arena block bool event false main memset now sequence source true x y")
 """What no stage may be called: words of C, names inside every generated file, and "source"."""
 
 
@@ -56,7 +56,7 @@ class Parts(NamedTuple):
     source: Source | Broken
     stages: Sequence[Stage | Broken] = ()
     model: ModelDefinition | Broken | None = None
-    detect: Stage | Broken | None = None
+    detect: Detector | Broken | None = None
 
     @classmethod
     def of(cls, app: App) -> Parts:
@@ -109,10 +109,14 @@ class Planner:
         seen = set()
         for i, stage in enumerate(self.parts.stages):
             if stage.name in seen:
-                self.errors.append(AppError(("stage", i, "name"), f"stage name '{stage.name}' is used twice", f'name = "{stage.name}_{i + 1}"'))
+                self.errors.append(
+                    AppError(("stage", i, "name"), f"stage name '{stage.name}' is used twice", f'name = "{stage.name}_{i + 1}"')
+                )
             elif stage.name and (stage.name in TAKEN or stage.name.startswith("ts_")):
                 why = "is the app's input" if stage.name == "source" else "is a word of the generated C"
-                self.errors.append(AppError(("stage", i, "name"), f"'{stage.name}' {why}, no name for a stage", f'name = "my_{stage.name}"'))
+                self.errors.append(
+                    AppError(("stage", i, "name"), f"'{stage.name}' {why}, no name for a stage", f'name = "my_{stage.name}"')
+                )
             elif stage.name:
                 seen.add(stage.name)
 
@@ -131,14 +135,18 @@ class Planner:
         if len(above) == 1:
             return self.outputs[above[0]]
         if above:
-            self.errors.append(AppError(path, f"'{name}' may mean {len(above)} stages above", f'name = "{name}_1" at the one that is meant'))
+            self.errors.append(
+                AppError(path, f"'{name}' may mean {len(above)} stages above", f'name = "{name}_1" at the one that is meant')
+            )
         elif name in ("source", getattr(self.parts.source, "name", None)):
             return self.x
         elif name in names:
             where = "is this stage itself" if names[i] == name else "comes later"
             self.errors.append(AppError(path, f"stage '{names[i]}' reads '{name}', which {where}", "a stage reads what stands above it"))
         else:
-            self.errors.append(AppError(path, f"'{name}' names no stage above", hint(name, dict.fromkeys(["source", *names[:i]]), "there are")))
+            self.errors.append(
+                AppError(path, f"'{name}' names no stage above", hint(name, dict.fromkeys(["source", *names[:i]]), "there are"))
+            )
         return None
 
     # --- entries ----------------------------------------------------------------------------------------------
@@ -168,8 +176,13 @@ class Planner:
         try:
             inspect.signature(stage.plan).bind(*inputs)
         except TypeError:
-            self.errors.append(AppError(("stage", i, "from"), f"stage '{stage.kind}' does not read {len(inputs)} signals at once",
-                                        'kind = "concat" joins several into one' if len(inputs) > 1 else "from = [two or more names]"))
+            self.errors.append(
+                AppError(
+                    ("stage", i, "from"),
+                    f"stage '{stage.kind}' does not read {len(inputs)} signals at once",
+                    'kind = "concat" joins several into one' if len(inputs) > 1 else "from = [two or more names]",
+                )
+            )
             return None
         return self.add(stage, inputs, ("stage", i), stage.name)
 
@@ -199,10 +212,19 @@ class Planner:
             return None
         classes = model.outputs[0].size
         if definition.labels and len(definition.labels) != classes:
-            self.errors.append(AppError(("model", "labels"), f"labels names {len(definition.labels)} classes, {definition.file} gives {classes}",
-                                        f"labels = a list of {classes}"))
+            self.errors.append(
+                AppError(
+                    ("model", "labels"),
+                    f"labels names {len(definition.labels)} classes, {definition.file} gives {classes}",
+                    f"labels = a list of {classes}",
+                )
+            )
         if len(model.inputs) != 1:
-            self.errors.append(AppError(("model", "file"), f"{definition.file} has {len(model.inputs)} inputs, an app feeds one", "export it with one input"))
+            self.errors.append(
+                AppError(
+                    ("model", "file"), f"{definition.file} has {len(model.inputs)} inputs, an app feeds one", "export it with one input"
+                )
+            )
             return None
         return model
 
@@ -227,8 +249,13 @@ class Planner:
             return None
         wanted = model.inputs[0]
         if x.signal.size != wanted.size or (rank(x.signal.shape) == rank(wanted.dims) and bare(x.signal.shape) != bare(wanted.dims)):
-            self.errors.append(AppError(("model", "file"), f"model wants {times(wanted.dims)} {wanted.dtype}, {self.giver()} gives {times(x.signal.shape)}",
-                                        self.fitting(x.signal, wanted.size)))
+            self.errors.append(
+                AppError(
+                    ("model", "file"),
+                    f"model wants {times(wanted.dims)} {wanted.dtype}, {self.giver()} gives {times(x.signal.shape)}",
+                    self.fitting(x.signal, wanted.size),
+                )
+            )
             return None
         try:
             steps = model.plan(x.signal)
@@ -252,24 +279,26 @@ class Planner:
 
     # --- the detector -----------------------------------------------------------------------------------------
 
-    def detect(self, detector: Stage | Broken, scores: Output | None) -> None:
+    def detect(self, detector: Detector | Broken, scores: Output | None) -> None:
         if isinstance(detector, Broken):
             return
-        classes = getattr(self.parts.model, "labels", ())
-        wanted = getattr(detector, "labels", None) or ()
-        unknown = [(n, label) for n, label in enumerate(wanted) if classes and label not in classes]
-        self.errors += [AppError(("detect", "labels", n), f"model has no label '{label}'", hint(label, classes, "its labels")) for n, label in unknown]
+        classes = detector.classes or getattr(self.parts.model, "labels", ())
+        unknown = [AppError(path, f"model has no label '{label}'", hint(label, classes, "its labels")) for path, label in wanted(detector)
+                   if classes and label not in classes]
+        self.errors += unknown
         if scores is None or unknown:
             return
-        try:
-            detector = detector.bind(classes)
-        except AppError as error:
-            self.errors.append(error.inside("detect"))
-            return
-        found = self.add(detector, [scores], ("detect",), "detect")
+        found = self.add(detector.bind(classes) if classes else detector, [scores], ("detect",), "detect")
         if found:
             self.scores, self.detector = scores.index, found.index
-            self.labels = classes or wanted
+            self.labels = classes or tuple(map(str, range(scores.signal.size)))
+
+
+def wanted(detector: Detector) -> list[tuple[tuple[str | int, ...], str]]:
+    """The labels that a detector is told to look for, each with its path."""
+    listed = [(("detect", "labels", n), label) for n, label in enumerate(getattr(detector, "labels", None) or ())]
+    threshold = getattr(detector, "threshold", None)
+    return listed + [(("detect", "threshold", label), label) for label in (threshold if isinstance(threshold, dict) else ())]
 
 
 # --- words ----------------------------------------------------------------------------------------------------

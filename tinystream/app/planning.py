@@ -23,8 +23,15 @@ def plan(app: App, base: Path = Path(), says: str = "") -> Plan:
         raise AppErrors(planner.errors, "\n\n".join(unlocated(error, app) for error in planner.errors))
     assert planner.x, "a source without mistakes gives a signal"
     return plan_steps(
-        app.name, (planner.x.signal,), planner.wiring.steps, features=planner.features, scores=planner.scores, detector=planner.detector,
-        labels=planner.labels, says=app.description or says, digest=digest(app, base),
+        app.name,
+        (planner.x.signal,),
+        planner.wiring.steps,
+        features=planner.features,
+        scores=planner.scores,
+        detector=planner.detector,
+        labels=planner.labels,
+        says=app.description or says,
+        digest=digest(app, base),
     )
 
 

@@ -105,7 +105,9 @@ def parse(file: File) -> dict[str, Any]:
     try:
         return tomllib.loads(file.text)
     except RecursionError:
-        raise refuse_at(file.path, file.text, 0, "values are nested too deeply", "an app definition needs no more than lists in tables") from None
+        raise refuse_at(
+            file.path, file.text, 0, "values are nested too deeply", "an app definition needs no more than lists in tables"
+        ) from None
     except ValueError as error:
         reason = str(error)
         found = re.search(r" \(at line (\d+), column (\d+)\)$", reason)
@@ -148,7 +150,9 @@ class Draft:
 
     def document(self, doc: dict[str, Any]) -> None:
         known = [*SCALARS, *TABLES]
-        self.errors += [AppError((key,), f"unknown key '{key}' in the app", hint(key, known, "keys of an app")) for key in doc if key not in known]
+        self.errors += [
+            AppError((key,), f"unknown key '{key}' in the app", hint(key, known, "keys of an app")) for key in doc if key not in known
+        ]
         self.errors += misplaced(doc)
         if "source" not in doc:
             kinds = " or ".join(f'"{kind}"' for kind in known_kinds("source"))
@@ -160,8 +164,11 @@ class Draft:
         sinks = [sink for sink in self.many(doc, "sink", "sink") if not isinstance(sink, Broken)]
         budget = self.plain(doc, "budget", Budget)
         scalars = {key: doc[key] for key in SCALARS if key in doc}
-        whole = {"stages": tuple(s for s in stages if not isinstance(s, Broken)), "sinks": tuple(sinks),
-                 "source": Microphone(rate_hz=16_000, block_ms=20) if isinstance(source, Broken) else source}
+        whole = {
+            "stages": tuple(s for s in stages if not isinstance(s, Broken)),
+            "sinks": tuple(sinks),
+            "source": Microphone(rate_hz=16_000, block_ms=20) if isinstance(source, Broken) else source,
+        }
         optional = {key: part for key, part in (("model", model), ("detect", detect), ("budget", budget)) if not isinstance(part, Broken)}
         app, errors = build(App, {**scalars, **whole, **optional}, (), "app")
         self.errors += errors
@@ -195,8 +202,13 @@ class Draft:
     def misshapen(self, key: str, value: Any) -> Broken:
         several = TABLES[key].startswith("[[")
         what = f"{key} is a list of tables" if several else f"{key} is one table"
-        self.errors.append(AppError((key,), f"{what}, not {'one' if isinstance(value, dict) else 'a list' if isinstance(value, list) else 'a value'}",
-                                    f"{TABLES[key]} on a line of its own"))
+        self.errors.append(
+            AppError(
+                (key,),
+                f"{what}, not {'one' if isinstance(value, dict) else 'a list' if isinstance(value, list) else 'a value'}",
+                f"{TABLES[key]} on a line of its own",
+            )
+        )
         return Broken(key)
 
     def entry(self, table: dict[str, Any], path: tuple[str | int, ...], what: str) -> Any:

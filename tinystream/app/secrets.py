@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
+
+from pydantic import SecretStr
 
 from tinystream.errors import AppError
 from tinystream.plan.stage import Definition
@@ -33,14 +36,20 @@ def hide(line: str) -> str:
 
 def secret_mistakes(options: Mapping[str, Any]) -> Iterator[AppError]:
     """Mistakes of a sink's options: a secret that is written out, and ${…} that names no variable."""
-    for option, value in options.items():
-        if not isinstance(value, str):
+    for option, given in options.items():
+        value = plain(given)
+        if value is None:
             continue
         bad = [m[0] for m in REFERENCE.finditer(value) if not (m[0].endswith("}") and NAME.fullmatch(m[1]))]
-        if is_secret(option) and not ("${" in value and NAME.fullmatch(value[2:-1]) and value.endswith("}")):
-            yield AppError((option,), f"{option} is a secret and does not belong into a definition", f'{option} = "${{MQTT_{option.upper()}}}"')
+        whole = REFERENCE.fullmatch(value)
+        if is_secret(option) and not (whole and NAME.fullmatch(whole[1])):
+            yield AppError(
+                (option,), f"{option} is a secret and does not belong into a definition", f'{option} = "${{MQTT_{option.upper()}}}"'
+            )
         elif bad:
-            yield AppError((option,), f"'{bad[0]}' in {option} is not the name of an environment variable", f'{option} = "${{MY_{option.upper()}}}"')
+            yield AppError(
+                (option,), f"'{bad[0]}' in {option} is not the name of an environment variable", f'{option} = "${{MY_{option.upper()}}}"'
+            )
 
 
 def misplaced(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[AppError]:
@@ -61,13 +70,23 @@ def resolve_secrets(sink: SINK, environ: Mapping[str, str]) -> SINK:
 
     Raises AppError naming the option and the variable that is missing.
     """
-    def value_of(option: str, name: str) -> str:
+
+    def value_of(option: str, reference: re.Match[str]) -> str:
+        name = reference[1]
         if name not in environ:
             raise AppError((option,), f"environment variable {name} is not set, which {option} of sink '{kind}' needs", f"export {name}=…")
         return environ[name]
 
     kind = getattr(sink, "kind", type(sink).__name__)
-    options = {option: value for option, value in dict(sink).items() if isinstance(value, str) and "${" in value}
-    return sink.model_copy(update={
-        option: REFERENCE.sub(lambda m, option=option: value_of(option, m[1]), value) for option, value in options.items()
-    })
+    resolved = {}
+    for option, given in dict(sink).items():
+        value = plain(given)
+        if value is not None and "${" in value:
+            text = REFERENCE.sub(partial(value_of, option), value)
+            resolved[option] = SecretStr(text) if isinstance(given, SecretStr) else text
+    return sink.model_copy(update=resolved)
+
+
+def plain(value: Any) -> str | None:
+    """The text of an option; None for one that is no text."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else None

@@ -32,7 +32,7 @@ class Microphone(Source):
     kind: ClassVar[str] = "microphone"
     rate_hz: int = Field(ge=1, le=1_000_000, description="samples per second", examples=[16_000])
     block_ms: float = Field(gt=0, le=60_000, description="the heartbeat: time from one block of samples to the next", examples=[20])
-    name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description="name that `from` can refer to, beside \"source\"")
+    name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description='name that `from` can refer to, beside "source"')
 
     def signal(self) -> Signal:
         rate = exact(self.rate_hz)
@@ -45,10 +45,12 @@ class Imu(Source):
 
     kind: ClassVar[str] = "imu"
     rate_hz: float = Field(gt=0, le=1_000_000, description="samples per second, of each axis", examples=[1_600])
-    axes: tuple[Literal["x", "y", "z"], ...] = Field(min_length=1, description="axes, in the order of the columns", examples=[["x", "y", "z"]])
+    axes: tuple[Literal["x", "y", "z"], ...] = Field(
+        min_length=1, description="axes, in the order of the columns", examples=[["x", "y", "z"]]
+    )
     range_g: float = Field(gt=0, le=1000, description="acceleration at full scale, in g", examples=[4])
     block_ms: float = Field(gt=0, le=600_000, description="the heartbeat: time from one block of samples to the next", examples=[320])
-    name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description="name that `from` can refer to, beside \"source\"")
+    name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description='name that `from` can refer to, beside "source"')
 
     @field_validator("axes")
     @classmethod
@@ -75,11 +77,17 @@ def block_of(rate: Fraction, block_ms: float) -> int:
     """Samples in a block, which must be a whole number of at least 1."""
     samples = rate * exact(block_ms) / 1000
     if samples.denominator != 1:
-        raise AppError(("block_ms",), f"block_ms = {block_ms:g} is {float(samples):.6g} samples at {float(rate):g} Hz, not a whole number",
-                       f"block_ms = {nearest_block_ms(rate, samples)}")
+        raise AppError(
+            ("block_ms",),
+            f"block_ms = {block_ms:g} is {float(samples):.6g} samples at {float(rate):g} Hz, not a whole number",
+            f"block_ms = {nearest_block_ms(rate, samples)}",
+        )
     if samples > MAX_BLOCK:
-        raise AppError(("block_ms",), f"block_ms = {block_ms:g} is {samples} samples, more than the limit of {MAX_BLOCK}",
-                       f"block_ms <= {float(MAX_BLOCK * 1000 / rate):g}")
+        raise AppError(
+            ("block_ms",),
+            f"block_ms = {block_ms:g} is {samples} samples, more than the limit of {MAX_BLOCK}",
+            f"block_ms <= {float(MAX_BLOCK * 1000 / rate):g}",
+        )
     return int(samples)
 
 

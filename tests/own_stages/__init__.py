@@ -1,0 +1,1 @@
+"""Stages as a user would write them, outside of tinystream."""
