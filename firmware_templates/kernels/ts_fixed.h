@@ -39,6 +39,9 @@ static inline int32_t ts_sat32(int64_t x)
 /* index of the highest set bit; 0 for x = 0 */
 static inline int ts_msb(uint64_t x)
 {
+#ifdef __GNUC__
+    return 63 - __builtin_clzll(x | 1);     /* one or two instructions where the core has one for it */
+#else
     int n = 0;
     for (int half = 32; half > 0; half /= 2) {
         if (x >> half) {
@@ -47,6 +50,7 @@ static inline int ts_msb(uint64_t x)
         }
     }
     return n;
+#endif
 }
 
 /* log2(x) in Q16 for 1 <= x < 2^62, by log2[i] = log2(1 + i/64) in Q16; 0 maps to 0 */

@@ -152,16 +152,15 @@ static inline void ts_micro_frontend_spectrum(const struct ts_micro_frontend *k)
 static inline int32_t ts_micro_frontend_window(const struct ts_micro_frontend *k, const int16_t *past, const int16_t *x)
 {
     int16_t *frame = k->frame;
-    int32_t peak = 0;
+    int32_t loud = 0;                                       /* its highest bit is that of the largest magnitude */
     memcpy(frame, past, (size_t)k->kept * sizeof *frame);
     memcpy(frame + k->kept, x, (size_t)(k->length - k->kept) * sizeof *frame);
     for (int32_t i = 0; i < k->length; i++) {
         const int32_t v = frame[i] * k->window[i] >> 12;
-        const int32_t size = v < 0 ? -v : v;
+        loud |= (v < 0 ? -v : v) & 32767;                   /* the original has no magnitude for -32768 */
         frame[i] = (int16_t)v;
-        peak = size > peak && size < 32768 ? size : peak;   /* the original has no magnitude for -32768 */
     }
-    const int32_t shift = peak > 0 ? 14 - ts_msb((uint64_t)peak) : 15;
+    const int32_t shift = loud > 0 ? 14 - ts_msb((uint64_t)loud) : 15;
     for (int32_t i = 0; i < k->length; i++) {
         frame[i] = (int16_t)(frame[i] * (1 << shift));
     }
@@ -172,9 +171,19 @@ static inline int32_t ts_micro_frontend_window(const struct ts_micro_frontend *k
 /* sqrt(x) to nearest, x < 2^52; below 2^32 at most 65535 */
 static inline uint32_t ts_micro_frontend_root(uint64_t x)
 {
-    const uint32_t root = (uint32_t)ts_isqrt((int64_t)x);
-    const uint32_t up = x - (uint64_t)root * root > root;
-    return x >> 32 == 0 && root == 65535 ? root : root + up;
+    uint32_t root = 0, rest = 0;                            /* rest <= 2 root: 32 bits hold it, times 4 */
+    const bool small = x >> 32 == 0;
+    int pairs = ts_msb(x) / 2 + 1;
+    x <<= 64 - 2 * pairs;
+    for (; pairs > 0; pairs--) {                            /* digit by digit, base 4 */
+        rest = rest << 2 | (uint32_t)(x >> 62);
+        x <<= 2;
+        const uint32_t trial = root << 2 | 1;
+        const uint32_t digit = rest >= trial;
+        rest -= trial & (0u - digit);
+        root = root << 1 | digit;
+    }
+    return small && root == 65535 ? root : root + (rest > root);
 }
 
 /* the gain at a noise estimate: a parabola in each octave, 10 bits of place in it */

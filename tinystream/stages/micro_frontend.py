@@ -106,32 +106,32 @@ class MicroFrontend(Stage):
     def _length(self, x: Signal) -> int:
         """Of the window, in samples."""
         exact = Fraction(str(self.window_ms)) * x.sample_hz / 1000
-        block_ms = 1000 * x.size / float(x.sample_hz)
+        block_ms, good_ms = 1000 * x.size / float(x.sample_hz), 1000 * min(max(2 * x.size, 64), 2048) / float(x.sample_hz)
         if exact.denominator != 1:
             raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is {float(exact):g} samples at {float(x.sample_hz):g} Hz,"
                            " not a whole number", f"window_ms = {float(round(exact) * 1000 / x.sample_hz):.6g}")
         if not 32 < exact <= 2048:
             raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is {int(exact)} samples at {float(x.sample_hz):g} Hz,"
-                           " outside 33 to 2048", f"window_ms = {float(min(max(exact, 64), 2048) * 1000 / x.sample_hz):.6g}")
+                           " outside 33 to 2048", f"window_ms = {good_ms:.6g}")
         if exact <= x.size:
             raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is not longer than the block, {block_ms:g} ms:"
-                           " its frames would not overlap", f"window_ms = {2 * block_ms:g}")
+                           " its frames would not overlap", f"window_ms = {good_ms:.6g}")
         return int(exact)
 
     def _triangles(self, x: Signal, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(edge, weight, unweight) of triangles(), or what is wrong with the bands."""
+        highest_hz = float(x.sample_hz) * 15 / 32
         if self.low_hz >= self.high_hz:
-            raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not above low_hz = {self.low_hz:g}", f"high_hz = {2 * self.low_hz or 7500:g}")
-        edge, weight, unweight = triangles(self.bands, self.low_hz, self.high_hz, x.sample_hz, points)
-        if edge[-1] > points // 2:
+            raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not above low_hz = {self.low_hz:g}", f"high_hz = {highest_hz:g}")
+        found = triangles(self.bands, self.low_hz, self.high_hz, x.sample_hz, points)
+        if found[0][-1] > points // 2:
             raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not below half the sample rate, {float(x.sample_hz) / 2:g} Hz",
-                           f"high_hz = {float(x.sample_hz) * 15 / 32:g}")
-        at = edge.astype(np.int64) - edge[0]
-        deaf = [b for b in range(self.bands) if not unweight[at[b] : at[b + 1]].any() and not weight[at[b + 1] : at[b + 2]].any()]
-        if deaf:
+                           f"high_hz = {highest_hz:g}")
+        if (deaf := deaf_bands(*found)):
+            fewer = next((n for n in range(self.bands - 1, 0, -1) if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, x.sample_hz, points))), None)
             raise AppError(("bands",), f"band {deaf[0]} of {self.bands} covers no bin of an FFT of {points}, {float(x.sample_hz) / points:g} Hz apart",
-                           f"bands = {self.bands // 2 or 1}, or a longer window_ms")
-        return edge, weight, unweight
+                           f"bands = {fewer}, or a longer window_ms" if fewer else f"high_hz = {highest_hz:g}")
+        return found
 
     def _gain(self, correction_bits: int) -> np.ndarray:
         """The table of gain_at(), or what is wrong with the gain."""
@@ -173,7 +173,9 @@ class MicroFrontend(Stage):
         return np.array(y)
 
 
-BOUND = 300.0
+BOUND = 140.0
+"""Counts.  Where a band is all but silent, PCAN leaves 0 or 1 of its Q6, and ln(8) * 64 = 133 counts lie between; a band
+that is loud is far closer, and test_micro_frontend holds it to that."""
 SNR_BITS = 12           # of the ratio of signal to noise, before it is compressed
 
 
@@ -241,6 +243,12 @@ def triangles(bands: int, low_hz: float, high_hz: float, sample_hz: Fraction, po
     which = np.repeat(np.arange(bands + 1), np.diff(edge))
     weight = (corner[which] - at[: which.size]) / (corner[which] - start[which])
     return edge.astype(np.uint16), *(np.floor(w * np.float32(4096) + np.float32(0.5)).astype(np.uint16) for w in (weight, 1 - weight))
+
+
+def deaf_bands(edge: np.ndarray, weight: np.ndarray, unweight: np.ndarray) -> list[int]:
+    """The bands whose triangle has no bin in it."""
+    at = edge.astype(np.int64) - edge[0]
+    return [i for i in range(at.size - 2) if not unweight[at[i] : at[i + 1]].any() and not weight[at[i + 1] : at[i + 2]].any()]
 
 
 def gain_octaves(gain_bits: int, offset: float, strength: float, input_bits: int) -> np.ndarray:
@@ -356,7 +364,7 @@ def compress(k, signal: np.ndarray, noise: np.ndarray) -> np.ndarray:
 def gain_at(table: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """The parabola of noise's octave, 10 bits into it."""
     bits = np.frexp(noise.astype(np.float64))[1]
-    value, slope, curve = table[bits].astype(np.int64).transpose(2, 0, 1)
+    value, slope, curve = np.moveaxis(table[bits].astype(np.int64), -1, 0)
     frac = (noise << 11 >> bits) & 1023
     return value + (((curve * frac >> 5) + slope * 32) * frac + (1 << 14) >> 15)
 
