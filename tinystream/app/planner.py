@@ -92,12 +92,18 @@ class Planner:
         for i, stage in enumerate(self.parts.stages):
             self.outputs.append(self.stage(i, stage, model))
         last = self.narrow(len(self.parts.stages), self.last(), model)
-        self.features = last.index if last else None
+        self.features = self.unstacked(last.index) if last else None
         scores = self.infer(model, last) if self.parts.model else last
         if self.parts.detect:
             self.detect(self.parts.detect, scores)
         if not (self.parts.stages or self.parts.model or self.parts.detect):
             self.errors.append(AppError((), f"app '{self.parts.name}' computes nothing", "add a [[stage]], a [model] or [detect]"))
+
+    def unstacked(self, index: int) -> int:
+        """The step whose vectors a stack gathers: features are told one by one, not a hundred times each."""
+        while index >= 0 and self.wiring.steps[index].kind == "stack":
+            index = self.wiring.steps[index].sources[0]
+        return index
 
     def last(self) -> Output | None:
         return self.outputs[-1] if self.outputs else self.x

@@ -10,11 +10,14 @@ from tinystream.app.digest import digest
 from tinystream.app.planner import Parts, Planner
 from tinystream.app.read import Draft, read
 from tinystream.errors import AppError, AppErrors
+from tinystream.plan.passes import reuse_windows
 from tinystream.plan.plan import Plan, plan_steps
 
 
-def plan(app: App, base: Path = Path(), says: str = "") -> Plan:
+def plan(app: App, base: Path = Path(), says: str = "", rewrite: bool = True) -> Plan:
     """The plan of an app.  base: the folder that the model's path starts from; says: for an app without a description.
+
+    rewrite: let passes make it cheaper; they keep features, scores and events, every byte (tests compare the two).
 
     Raises AppErrors with every mistake; their paths are the keys of the definition.
     """
@@ -22,13 +25,15 @@ def plan(app: App, base: Path = Path(), says: str = "") -> Plan:
     if planner.errors:
         raise AppErrors(planner.errors, "\n\n".join(unlocated(error, app) for error in planner.errors))
     assert planner.x, "a source without mistakes gives a signal"
+    steps, marks = planner.wiring.steps, {"features": planner.features, "scores": planner.scores, "detector": planner.detector}
+    if rewrite:
+        steps, at = reuse_windows(steps, keep=[i for i in marks.values() if i is not None])
+        marks = {mark: i if i is None or i < 0 else at[i] for mark, i in marks.items()}
     return plan_steps(
         app.name,
         (planner.x.signal,),
-        planner.wiring.steps,
-        features=planner.features,
-        scores=planner.scores,
-        detector=planner.detector,
+        steps,
+        **marks,
         labels=planner.labels,
         says=app.description or says,
         digest=digest(app, base),

@@ -143,7 +143,7 @@ def difference(a: Trace, b: Trace) -> Difference | None:
 def first_unequal(step: str, a: Fired, b: Fired, engines: tuple[str, str], before: int = 0) -> Difference | None:
     """Where two lists of outputs of one step part, or None; `before` outputs came ahead of them."""
     n = min(len(a.when), len(b.when))
-    unequal = (a.when[:n] != b.when[:n]) | (a.y[:n] != b.y[:n]).reshape(n, -1).any(axis=1)
+    unequal = (a.when[:n] != b.when[:n]) | (a.y[:n] != b.y[:n]).any(axis=tuple(range(1, a.y.ndim)))
     if unequal.any():
         i = int(unequal.argmax())
         if a.when[i] != b.when[i]:
