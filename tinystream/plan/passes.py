@@ -44,7 +44,8 @@ def reuse_windows(steps: Sequence[Step], keep: Sequence[int] = ()) -> Rewritten:
         chain = place.get(i)
         sources = tuple(s if s < 0 else at[s] for s in step.sources)
         if chain is None:
-            at.append(add(replace(step, sources=sources)))
+            x = tuple(out[s].y if s >= 0 else signal for s, signal in zip(sources, step.x))     # the same values, perhaps 5x1x2 for 5x2
+            at.append(add(replace(step, sources=sources, x=x)))
         elif i == chain[0]:
             rows, every = reach(steps[chain[1]])
             at.append(add(stack(step.x[0], rows, every, step.name, sources[0])))
@@ -54,7 +55,7 @@ def reuse_windows(steps: Sequence[Step], keep: Sequence[int] = ()) -> Rewritten:
                 sources = (add(stack(out[sources[0]].y, rows, 1, f"{step.name}_past", sources[0])),)
             last = add(one_row(step, out[sources[0]].y, sources[0]))
             if i == chain[-1] and step.y.shape[0] > 1:
-                last = add(replace(stack(out[last].y, step.y.shape[0], 1, f"{step.name}_columns", last), y=replace(step.y, rate_hz=out[last].y.rate_hz)))
+                last = add(stack(out[last].y, step.y.shape[0], 1, f"{step.name}_columns", last))
             at.append(last)
     inside = {i for chain in chains.values() for i in chain[:-1]}
     return Rewritten(out, [None if i in inside else j for i, j in enumerate(at)])
