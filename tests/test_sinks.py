@@ -27,7 +27,6 @@ from tinystream.io.jsonl import Lines, Stream
 from tinystream.io.mqtt import MqttSink, resolve
 from tinystream.io.sink import open_sinks, sink_of
 
-
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 
 
