@@ -143,12 +143,12 @@ def test_content_of_another_format_than_the_name_says_is_refused(tmp_path, name,
 
 def test_stereo_for_a_mono_app_offers_the_channel(tmp_path):
     path = sound(tmp_path / "a.wav", x := noise(channels=2))
-    assert "has 2 channels, the app reads 1\n   = help: --channel 1  (of 1 to 2)" in refused(path)
-    assert np.array_equal(read(path, pick=[2]).samples, x[:, 1])
-    assert np.array_equal(read(path, pick=["2", "1"], channels=2).samples, x[:, ::-1])
-    for wrong in (0, 3, -1, "left"):
-        assert f"has no channel '{wrong}'" in refused(path, pick=[wrong])
-    assert "picks 2 of" in refused(path, pick=[1, 2])
+    assert "has 2 channels, the app reads 1\n   = help: --channel 0  (of 0 to 1)" in refused(path)
+    assert np.array_equal(read(path, channel=1).samples, x[:, 1])
+    assert np.array_equal(read(path, channel="1,0", channels=2).samples, x[:, ::-1])
+    for wrong in (2, -1, "left", ""):
+        assert f"has no channel '{wrong}'" in refused(path, channel=wrong)
+    assert "picks 2 of" in refused(path, channel="0,1")
 
 
 def test_mono_for_three_axes_is_refused(tmp_path):
@@ -286,11 +286,11 @@ def test_columns_are_picked_by_name_or_number_and_others_may_hold_text(tmp_path)
     path = table(tmp_path / "a.csv", "time,x,y,label\n0,1,2,up\n1,3,4,down\n")
     said = refused(path, channels=2, scale=1)
     assert "has 3 columns, the app reads 2\n   = help: --channel x,y  (of x, y, label)" in said
-    assert read(path, rate_hz=None, channels=2, pick=["y", "x"], scale=1).samples.tolist() == [[2, 1], [4, 3]]
-    assert read(path, rate_hz=None, channels=1, pick=[2], scale=1).samples.tolist() == [2, 4]
-    assert "column 'label': 'up'" in refused(path, pick=["label"])
+    assert read(path, rate_hz=None, channels=2, channel="y, x", scale=1).samples.tolist() == [[2, 1], [4, 3]]
+    assert read(path, rate_hz=None, channels=1, channel=1, scale=1).samples.tolist() == [2, 4]
+    assert "column 'label': 'up'" in refused(path, channel="label")
     twins = table(tmp_path / "b.csv", "x,x\n1,2\n")
-    assert "several channels 'x'" in refused(twins, pick=["x"])
+    assert "several channels 'x'" in refused(twins, channel="x")
 
 
 def test_rounded_time_stamps_give_the_rate_by_regression(tmp_path):
@@ -440,12 +440,15 @@ def test_reading_sound_does_not_import_scipy(tmp_path):
     import subprocess
 
     path = sound(tmp_path / "a.wav", noise())
-    code = f"import sys; from tinystream.io.recording import read_recording as r; r({str(path)!r}, rate_hz=None, channels=1); print('scipy' in sys.modules)"
+    code = (
+        "import sys; from tinystream.io.recording import read_recording\n"
+        f"read_recording({str(path)!r}, rate_hz=None, channels=1); print('scipy' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_recordings_of_other_projects_are_read():
-    fan = read(shared("data", "streams", "fan_stream.csv"), rate_hz=Fraction(1000), channels=3, pick=["x_g", "y_g", "z_g"], scale=4 / 32768)
+    fan = read(shared("data", "streams", "fan_stream.csv"), rate_hz=Fraction(1000), channels=3, channel="x_g,y_g,z_g", scale=4 / 32768)
     assert fan.samples.shape[1] == 3 and fan.samples[0].tolist() == [-172, 1588, 7888] and fan.saturated == 0
     spoken = find_recordings([shared("data", "audio", "micro_speech")])
     assert len(spoken) == 6 and all(read(path).rate_hz == HZ for path in spoken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -11,18 +12,22 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from brokers import Mosquitto, Subscriber
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
-from tinystream.app.sinks import SINKS, File, Mqtt, Stdout
-from tinystream.errors import AppError, SinkError
+from tinystream.app.kinds import SINKS
+from tinystream.app.sinks import File, Mqtt, Stdout
+from tinystream.errors import AppError, SinkError, TinystreamError
 from tinystream.io.broker import EmbeddedBroker
-from tinystream.io.choose import choose_sink
 from tinystream.io.jsonl import Lines, Stream
 from tinystream.io.mqtt import MqttSink, resolve
+from tinystream.io.sink import open_sinks, sink_of
+
+needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 
 
 def event(i, label="yes"):
@@ -116,7 +121,8 @@ def test_a_broker_that_comes_back_gets_everything_in_order(tmp_path):
 def test_a_broker_killed_in_the_middle_leaves_every_alert_delivered_or_named(tmp_path):
     sent = events(30)
     with Mosquitto(tmp_path) as broker, Subscriber(broker.port) as subscriber:
-        with pytest.raises(SinkError) as e, MqttSink(at(broker.port), retry_s=0.5) as sink:
+        sink = MqttSink(at(broker.port), retry_s=0.5)
+        with pytest.raises(SinkError) as e, sink:
             for x in sent[:18]:
                 sink.send(x)
             assert sink.flush() == []
@@ -211,11 +217,11 @@ def test_a_refused_password_is_said_and_never_shown(tmp_path, version):
     passwords = tmp_path / "passwords"
     subprocess.run([tool, "-b", "-c", passwords, "node", "right-one"], check=True, capture_output=True)
     with Mosquitto(tmp_path, f"password_file {passwords}", anonymous=False) as broker:
-        for options in ({"username": "node", "password": SecretStr("wrong-one")}, {}):
+        for options in ({"username": "node", "password": "wrong-one"}, {}):
             definition = at(broker.port, version=version, **options)
             said = refused(definition)
             assert f"broker 127.0.0.1:{broker.port}: user name or password refused" in said and "TINYSTREAM_PASSWORD" in said
-            assert "wrong-one" not in said + repr(definition) + repr(MqttSink(definition)) + definition.model_dump_json()
+            assert "wrong-one" not in said + repr(definition) + repr(MqttSink(definition))
         right = resolve(at(broker.port, version=version), {"TINYSTREAM_USERNAME": "node", "TINYSTREAM_PASSWORD": "right-one"})
         with Subscriber(broker.port, username="node", password="right-one") as subscriber:
             with MqttSink(right) as sink:
@@ -342,7 +348,7 @@ def test_a_topic_that_cannot_be_published_to_is_refused(topic, what):
 
 def test_options_that_need_others_are_refused_without_them():
     for options, path in (
-        ({"password": SecretStr("x")}, "password"),
+        ({"password": "x"}, "password"),
         ({"ca_file": "ca.pem"}, "ca_file"),
         ({"tls": True, "client_cert": "c.pem"}, "client_cert"),
         ({"tls": True, "client_key": "c.key"}, "client_key"),
@@ -357,7 +363,7 @@ def test_flags_come_before_the_environment_and_that_before_the_app():
     environ = {"TINYSTREAM_BROKER": "mqtts://field", "TINYSTREAM_USERNAME": "me", "TINYSTREAM_PASSWORD": "secret"}
     assert resolve(app, {}) == app
     field = resolve(app, environ)
-    assert (field.host, field.port, field.tls, field.username, field.password.get_secret_value()) == ("field", 8883, True, "me", "secret")
+    assert (field.host, field.port, field.tls, field.username, field.password) == ("field", 8883, True, "me", "secret")
     assert (field.topic, field.keepalive_s) == ("a", 5)
     desk = resolve(app, environ, "desk:99")
     assert (desk.host, desk.port, desk.tls) == ("desk", 99, False)
@@ -380,9 +386,67 @@ def test_a_password_without_a_user_name_is_refused():
 
 
 def test_each_definition_has_its_sink(tmp_path):
-    assert isinstance(choose_sink(Stdout(), {}), Stream)
-    assert choose_sink(File("a.jsonl", append=False), {}).append is False
-    assert choose_sink(Mqtt("a"), {}, "h:5").where == "broker h:5"
+    assert isinstance(sink_of(Stdout(), {}), Stream)
+    assert sink_of(File("a.jsonl", append=False), {}).append is False
+    assert sink_of(Mqtt("a"), {}, "h:5").where == "broker h:5"
+    assert sink_of(File("${FOLDER}/a.jsonl"), {"FOLDER": str(tmp_path)}).path == tmp_path / "a.jsonl"
+
+
+def test_references_to_the_environment_are_replaced_at_the_last_moment():
+    app = Mqtt("${SITE}/{label}", username="${WHO}", password="${SECRET}")
+    assert "SECRET" not in repr(app)
+    today = resolve(app, {"SITE": "home", "WHO": "me", "SECRET": "a${b"})
+    assert (today.topic, today.username, today.password) == ("home/{label}", "me", "a${b")
+    assert "a${b" not in repr(today)
+    assert resolve(app, {"SITE": "home", "TINYSTREAM_USERNAME": "x", "TINYSTREAM_PASSWORD": "${y}"}).password == "${y}"
+    with pytest.raises(TinystreamError, match="environment variable SECRET is not set"):
+        resolve(app, {"SITE": "home", "WHO": "me"})
+    with pytest.raises(SinkError, match="wildcard"):
+        resolve(app, {"SITE": "home/+", "WHO": "me", "SECRET": "x"})
+
+
+def test_all_sinks_of_an_app_get_every_alert(tmp_path, mosquitto, capsys):
+    path = tmp_path / "a.jsonl"
+    with Subscriber(mosquitto.port) as subscriber:
+        with open_sinks([Mqtt("a/{label}"), File(str(path)), Stdout()], {}, f"127.0.0.1:{mosquitto.port}") as sinks:
+            for e in events(3):
+                sinks.send(e)
+            assert sinks.flush() == [] and sinks.delivered == 3
+        assert [e for *_, e in subscriber.get(3)] == events(3)
+    for text in (path.read_text(), capsys.readouterr().out):
+        assert [json.loads(line) for line in text.splitlines()] == events(3)
+    with open_sinks([], {}) as sinks:
+        sinks.send(event(1))
+
+
+def test_a_sink_that_fails_does_not_keep_the_others_from_an_alert(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with Mosquitto(tmp_path) as broker:
+        both = open_sinks([Mqtt("a"), File(str(path))], {}, f"127.0.0.1:{broker.port}")
+        both.sinks[0].retry_s = 0.2
+        with pytest.raises(SinkError) as e, both as sinks:
+            broker.kill()
+            sinks.send(event(1))
+            time.sleep(1)
+            sinks.send(event(2))
+        assert e.value.undelivered == (event(1), event(2)) and len(path.read_text().splitlines()) == 2
+        with (
+            pytest.raises(SinkError, match="nobody listens"),
+            open_sinks([File(str(path)), Mqtt("a")], {}, f"127.0.0.1:{broker.port}") as sinks,
+        ):
+            pass
+        assert sinks_are_closed(both)
+
+
+@needs_full_disk
+def test_several_sinks_that_fail_are_all_named():
+    with pytest.raises(SinkError) as e, open_sinks([File("/dev/full"), File("/dev/full")], {}) as sinks:
+        sinks.send(event(1))
+    assert "2 sinks failed" in str(e.value) and str(e.value).count("#1 'yes'") == 2 and len(e.value.undelivered) == 2
+
+
+def sinks_are_closed(sinks):
+    return sinks.sinks[0]._client is None and sinks.sinks[1]._file is None
 
 
 # --- the embedded broker
@@ -413,7 +477,7 @@ def test_lines_are_strict_json_of_plain_numbers():
 
 
 def test_standard_output_gets_each_line_at_once(capsys):
-    with choose_sink(Stdout(), {}) as sink:
+    with sink_of(Stdout(), {}) as sink:
         sink.send(event(1))
         assert json.loads(capsys.readouterr().out) == event(1)
 
@@ -426,10 +490,8 @@ def test_a_reader_that_has_gone_is_an_error_that_names_the_alert():
         with pytest.raises(SinkError) as e:
             sink.send(event(2))
         assert e.value.delivered == 1 and e.value.undelivered == (event(2),) and "its reader has gone" in str(e.value)
-        try:
+        with contextlib.suppress(BrokenPipeError):
             stream.close()
-        except BrokenPipeError:
-            pass
 
 
 def test_a_file_is_appended_to_or_new(tmp_path):
@@ -473,7 +535,7 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
             pass
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@needs_full_disk
 def test_a_full_disk_names_the_alert():
     with pytest.raises(SinkError) as e, Lines("/dev/full") as sink:
         sink.send(event(4))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from string import Formatter
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
+from tinystream.app.secrets import REFERENCE
 from tinystream.errors import AppError
 from tinystream.plan.stage import Definition
 
@@ -33,7 +34,7 @@ class Mqtt(SinkDefinition):
     host: str = Field(default="127.0.0.1", min_length=1, description="name or address of the broker")
     port: int = Field(default=1883, ge=1, le=65535, description="its port; 8883 is the custom with TLS")
     username: str | None = Field(default=None, description="who we are to the broker")
-    password: SecretStr | None = Field(default=None, description="its password; never shown")
+    password: str | None = Field(default=None, repr=False, description='its password, as "${NAME}" of an environment variable')
     tls: bool = Field(default=False, description="encrypt, and check the broker's certificate")
     ca_file: str | None = Field(default=None, description="PEM of the authority that signed the broker; the system's where none is given")
     client_cert: str | None = Field(default=None, description="PEM certificate that we show to the broker")
@@ -74,12 +75,10 @@ class File(SinkDefinition):
     append: bool = Field(default=True, description="add to a file that is there; false: it must not be there")
 
 
-SINKS: dict[str, type[SinkDefinition]] = {sink.kind: sink for sink in (Mqtt, Stdout, File)}
-
-
 def check_topic(topic: str) -> None:
     """AppError where alerts could not be published to this topic template."""
     example = 'topic = "home/kitchen/{label}"'
+    topic = REFERENCE.sub("x", topic)  # what ${NAME} stands for is checked once it is known
     try:
         names = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(topic) if name is not None]
     except ValueError as e:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tinystream.io.content import Content, checked_counts, chosen
 KEYS = ("samples", "x")
 
 
-def read_array(path: Path, channels: int, pick: Sequence[str | int], scale: float) -> Content:
+def read_array(path: Path, channels: int, channel: int | str | None, scale: float) -> Content:
     """An array [n] or [n, channels]; an NPZ holds it as `samples` or `x`, and may hold `rate_hz`."""
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -30,7 +29,7 @@ def read_array(path: Path, channels: int, pick: Sequence[str | int], scale: floa
     if x.ndim not in (1, 2):
         raise RecordingError(f"{path} has {x.ndim} axes: a recording is [n] or [n, channels]", "numpy.save(path, x.reshape(-1, channels))")
     x = x.reshape(len(x), -1) if x.size else x.reshape(0, x.shape[1] if x.ndim == 2 else 1)
-    x = x[:, chosen(path, [str(i + 1) for i in range(x.shape[1])], channels, pick)]
+    x = x[:, chosen(path, [str(i) for i in range(x.shape[1])], channels, channel)]
     if x.dtype == np.int16:
         return Content(x, rate_hz)
     if x.dtype.kind != "f":

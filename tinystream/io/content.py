@@ -30,34 +30,38 @@ class Content:
     notes: tuple[str, ...] = ()
 
 
-def chosen(path: Path, names: Sequence[str], channels: int, pick: Sequence[str | int]) -> list[int]:
+def chosen(path: Path, names: Sequence[str], channels: int, channel: int | str | None) -> list[int]:
     """Which of the file's channels (or columns) become the app's, by index.
 
-    pick: 1-based numbers or names, in the app's order; empty: the file must hold exactly what the app reads.
+    channel: a number from 0, or names or numbers with commas, in the app's order; None: the file must hold exactly
+    what the app reads.
     """
-    named = any(name != str(i + 1) for i, name in enumerate(names))
-    if not pick:
+    named = any(name != str(i) for i, name in enumerate(names))
+    if channel is None:
         if len(names) == channels:
             return list(range(channels))
-        there = f"of {', '.join(names)}" if named else f"of 1 to {len(names)}"
+        there = f"of {', '.join(names)}" if named else f"of 0 to {len(names) - 1}"
         raise RecordingError(
             f"{path} has {_count(len(names), named)}, the app reads {channels}",
             f"--channel {','.join(names[:channels])}  ({there})"
             if len(names) > channels
             else "use a recording of every axis that the app reads",
         )
+    pick = [word.strip() for word in str(channel).split(",")]
     if len(pick) != channels:
         raise RecordingError(f"--channel picks {len(pick)} of {path}, the app reads {channels}", f"--channel {','.join(names[:channels])}")
-    return [_index(path, names, str(p)) for p in pick]
+    return [_index(path, names, word) for word in pick]
 
 
 def _index(path: Path, names: Sequence[str], wanted: str) -> int:
     if list(names).count(wanted) > 1:
-        raise RecordingError(f"{path} has several channels '{wanted}'", f"--channel {names.index(wanted) + 1}  (their numbers are unique)")
+        raise RecordingError(
+            f"{path} has several channels '{wanted}'", f"--channel {list(names).index(wanted)}  (their numbers are unique)"
+        )
     if wanted in names:
         return list(names).index(wanted)
-    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
-        return int(wanted) - 1
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
     raise RecordingError(f"{path} has no channel '{wanted}'", f"--channel {names[0]}  (there are {', '.join(names)})")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tinystream.errors import SinkError
-from tinystream.io.sink import Event, Managed, encode, undelivered
+from tinystream.io.delivery import Event, Managed, encode, undelivered
 
 
 class Stream(Managed):

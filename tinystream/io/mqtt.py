@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
-from pydantic import SecretStr
 
+from tinystream.app.secrets import resolve_secrets
 from tinystream.app.sinks import Mqtt
 from tinystream.errors import AppError, SinkError
-from tinystream.io.sink import Event, Managed, encode, undelivered
+from tinystream.io.delivery import Event, Managed, encode, undelivered
 
 VERSIONS = {"3.1.1": paho.MQTTv311, "5": paho.MQTTv5}
 ESCAPED = str.maketrans({c: f"%{ord(c):02X}" for c in "%+#/\0"})  # what a label must not do to a topic
@@ -172,7 +172,7 @@ class MqttSink(Managed):
             paho.CallbackAPIVersion.VERSION2, client_id=k.client_id or f"tinystream-{token_hex(4)}", protocol=VERSIONS[k.version]
         )
         if k.username is not None:
-            client.username_pw_set(k.username, k.password.get_secret_value() if k.password else None)
+            client.username_pw_set(k.username, k.password)
         if k.tls:
             client.tls_set_context(_tls(k))
         client.connect_timeout = self.connect_s
@@ -231,7 +231,8 @@ class MqttSink(Managed):
 def resolve(definition: Mqtt, environ: Mapping[str, str], broker: str | None = None) -> Mqtt:
     """The definition with today's broker: `broker` (a flag) before the environment before what the app says.
 
-    TINYSTREAM_BROKER and the flag are host, host:port, mqtt://host:port or mqtts://host:port (TLS, port 8883).
+    ${NAME} in what remains is replaced from the environment.  TINYSTREAM_BROKER and the flag are host, host:port,
+    mqtt://host:port or mqtts://host:port (TLS, port 8883).
     """
     today: dict[str, Any] = {}
     for source, address in (("--broker", broker), ("TINYSTREAM_BROKER", environ.get("TINYSTREAM_BROKER"))):
@@ -241,8 +242,9 @@ def resolve(definition: Mqtt, environ: Mapping[str, str], broker: str | None = N
     if "TINYSTREAM_USERNAME" in environ:
         today["username"] = environ["TINYSTREAM_USERNAME"]
     if "TINYSTREAM_PASSWORD" in environ:
-        today["password"] = SecretStr(environ["TINYSTREAM_PASSWORD"])
-    options = {name: getattr(definition, name) for name in definition.model_fields_set}
+        today["password"] = environ["TINYSTREAM_PASSWORD"]
+    rest = resolve_secrets(definition.model_copy(update=dict.fromkeys(today)), environ)
+    options = {name: getattr(rest, name) for name in definition.model_fields_set}
     try:
         return Mqtt(**(options | today))
     except AppError as e:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -51,19 +51,19 @@ def read_recording(
     *,
     rate_hz: Fraction | None,
     channels: int,
-    pick: Sequence[str | int] = (),
+    channel: int | str | None = None,
     resample: bool = False,
     scale: float = 2.0**-15,
 ) -> Recording:
     """One file as the app wants it; RecordingError where that would need a guess.
 
     rate_hz: the app's; None takes the file's own, which then must be known.
-    pick:    channels or columns to take, in the app's order: names, or numbers from 1.
+    channel: channels or columns to take, in the app's order: numbers from 0, or names, with commas between them.
     scale:   real value of one count, for tables and arrays of floats; 1 where they hold counts.  Sound files have
              their own full scale, int16 arrays are counts.
     """
     path = Path(path)
-    content = _read(_regular(path), channels, pick, scale)
+    content = _read(_regular(path), channels, channel, scale)
     if not len(content.samples):
         raise RecordingError(f"{path} holds no samples", "record it again")
     content, rate_hz = _at_rate(path, content, rate_hz, resample)
@@ -115,15 +115,15 @@ def _regular(path: Path) -> Path:
     return path
 
 
-def _read(path: Path, channels: int, pick: Sequence[str | int], scale: float) -> Content:
+def _read(path: Path, channels: int, channel: int | str | None, scale: float) -> Content:
     try:
         match path.suffix.lower():
             case ".csv":
-                return read_table(path, channels, pick, scale)
+                return read_table(path, channels, channel, scale)
             case ".npy" | ".npz":
-                return read_array(path, channels, pick, scale)
+                return read_array(path, channels, channel, scale)
             case _:
-                return read_sound(path, channels, pick)
+                return read_sound(path, channels, channel)
     except OSError as e:
         raise _unreadable(path, e) from None
 

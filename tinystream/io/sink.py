@@ -1,82 +1,93 @@
-"""What every sink keeps: an alert that was sent is acknowledged, or it is named in an error."""
+"""The working sinks of an app's definitions."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Protocol, Self
 
-import numpy as np
-
+from tinystream.app.secrets import resolve_secrets
+from tinystream.app.sinks import File, Mqtt, Stdout
 from tinystream.errors import SinkError
+from tinystream.io.delivery import Event, Managed, Sink
+from tinystream.io.jsonl import Lines, Stream
+from tinystream.io.mqtt import MqttSink, resolve
+from tinystream.plan.stage import Definition
 
-SHOWN = 20  # alerts that a message names; the error itself carries all
 
-Event = dict[str, Any]
+def open_sinks(definitions: Sequence[Definition], environ: Mapping[str, str], broker: str | None = None) -> Sinks:
+    """All sinks of an app as one; `with` opens them.  environ and broker: see sink_of()."""
+    return Sinks([sink_of(definition, environ, broker) for definition in definitions])
 
 
-class Sink(Protocol):
-    """Use: `with sink: sink.send(event)`.  Leaving the block waits for what is on its way."""
+def sink_of(definition: Definition, environ: Mapping[str, str], broker: str | None = None) -> Sink:
+    """Not yet open.  ${NAME} is replaced from environ; an MQTT definition also by broker, see resolve()."""
+    match definition:
+        case Mqtt():
+            return MqttSink(resolve(definition, environ, broker))
+        case File():
+            file = resolve_secrets(definition, environ)
+            return Lines(file.path, file.append)
+        case Stdout():
+            return Stream()
+    raise AssertionError(f"{type(definition).__name__} has a definition and no implementation")
 
-    delivered: int  # alerts acknowledged so far
+
+class Sinks(Managed):
+    """Every event to every sink: one that fails does not keep the others from it."""
+
+    def __init__(self, sinks: Sequence[Sink]):
+        self.sinks = sinks
+        self._failed: dict[int, SinkError] = {}  # by the sink's place
+
+    @property
+    def delivered(self) -> int:
+        """Alerts that each sink has acknowledged."""
+        return min((sink.delivered for sink in self.sinks), default=0)
 
     def open(self) -> None:
-        """Ready to send; SinkError where that is impossible."""
+        self._failed = {}
+        with ExitStack() as opened:
+            for sink in self.sinks:
+                sink.open()
+                opened.callback(sink.close)
+            opened.pop_all()  # all are open: they stay so
 
     def send(self, event: Event) -> None:
-        """Returns once the event is queued, not when it has arrived; SinkError once the sink has given up."""
+        failed = {}
+        for i, sink in enumerate(self.sinks):
+            try:
+                sink.send(event)
+            except SinkError as e:
+                failed[i] = e
+        self._failed |= failed
+        if failed:
+            raise _together(list(failed.values()))
 
     def flush(self) -> list[Event]:
-        """Wait, at most the sink's timeout; gives the events that are still not acknowledged."""
+        return [event for sink in self.sinks for event in sink.flush()]
 
     def close(self) -> None:
-        """Flush and let go; SinkError names what was not delivered."""
-
-
-class Managed:
-    """A Sink as a context manager."""
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
+        """Closes every sink; SinkError holds what all of them did not deliver, as they last told."""
+        failed = self._failed
+        for i, sink in enumerate(self.sinks):
+            try:
+                sink.close()
+            except SinkError as e:
+                failed[i] = e
+        self._failed = {}
+        if failed:
+            raise _together([failed[i] for i in sorted(failed)])
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
+        if isinstance(error, SinkError):  # from send(): close() tells it again, with what else was not delivered
             self.close()
-        except SinkError as undelivered:
-            if error is None:
-                raise
-            if not isinstance(error, SinkError):  # the first error goes on, and does not hide the alerts
-                error.add_note(str(undelivered))
+        super().__exit__(kind, error, trace)
 
 
-def encode(event: Event) -> str:
-    """One line of strict JSON (no NaN); numpy's numbers become plain ones."""
-    return json.dumps(event, ensure_ascii=False, allow_nan=False, default=_plain)
-
-
-def _plain(x: Any) -> Any:
-    if isinstance(x, np.generic | np.ndarray):
-        return x.tolist()
-    return str(x)  # a path
-
-
-def undelivered(where: str, why: str, help: str, delivered: int, events: Sequence[Event]) -> SinkError:
-    """The error that loses nothing: how many arrived, which did not."""
-    lines = [f"\n   not delivered: {_name(event)}" for event in events[:SHOWN]]
-    if len(events) > SHOWN:
-        lines.append(f"\n   and {len(events) - SHOWN} more, up to {_name(events[-1])}")
-    total = delivered + len(events)
-    counts = f"{len(events)} of {total} alert{'s' * (total != 1)} not delivered to {where}, {delivered} delivered" if total else where
-    return SinkError(f"{counts}: {why}{''.join(lines)}", help, delivered, tuple(events))
-
-
-def _name(event: Event) -> str:
-    """Such as: #4 'yes' at 12.340 s of yes_no.wav."""
-    parts = [f"#{event['sequence']}" if "sequence" in event else "", f"'{event.get('label', '?')}'"]
-    if "time_s" in event:
-        parts.append(f"at {float(event['time_s']):.3f} s")
-    if event.get("recording"):
-        parts.append(f"of {event['recording']}")
-    return " ".join(filter(None, parts))
+def _together(errors: Sequence[SinkError]) -> SinkError:
+    if len(errors) == 1:
+        return errors[0]
+    what = "\n".join([f"{len(errors)} sinks failed", *(f"   {e.what}" for e in errors)])
+    lost = tuple(event for e in errors for event in e.undelivered)
+    return SinkError(what, errors[0].help, sum(e.delivered for e in errors), lost)

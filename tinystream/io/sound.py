@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -21,13 +20,13 @@ CHUNK = 1 << 16  # frames read at once, so that a damaged file still tells how f
 UNSAID = 0xFFFFFFFF  # data size written by programs that stream and do not know it yet
 
 
-def read_sound(path: Path, channels: int, pick: Sequence[str | int]) -> Content:
+def read_sound(path: Path, channels: int, channel: int | str | None) -> Content:
     """Samples and rate of a WAV or FLAC file; full scale is 2**15 counts, whatever the file's depth."""
     notes = _check_riff(path) if path.suffix.lower() == ".wav" else ()
     try:
         with soundfile.SoundFile(path) as file:
             _check_format(path, file)
-            columns = chosen(path, [str(i + 1) for i in range(file.channels)], channels, pick)
+            columns = chosen(path, [str(i) for i in range(file.channels)], channels, channel)
             x = _read(path, file)[:, columns]
             rate_hz, subtype = Fraction(file.samplerate), file.subtype
     except soundfile.LibsndfileError as e:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
@@ -28,7 +28,7 @@ class Table(NamedTuple):
     ticks: int  # time stamps a second
 
 
-def read_table(path: Path, channels: int, pick: Sequence[str | int], scale: float) -> Content:
+def read_table(path: Path, channels: int, channel: int | str | None, scale: float) -> Content:
     """A table of real values, `scale` of them a count.
 
     A column `timestamp` (milliseconds, as Edge Impulse writes it) or `time` (seconds) gives the rate: the slope of
@@ -36,7 +36,7 @@ def read_table(path: Path, channels: int, pick: Sequence[str | int], scale: floa
     """
     table = _open(path)
     others = [i for i in range(len(table.names)) if i != table.time]
-    columns = [others[i] for i in chosen(path, [table.names[i] for i in others], channels, pick)]
+    columns = [others[i] for i in chosen(path, [table.names[i] for i in others], channels, channel)]
     wanted = [*columns, *([] if table.time is None else [table.time])]
     values = _values(path, table, wanted)
     y, saturated = checked_counts(path, values[:, : len(columns)], scale) if len(values) else (np.empty((0, channels), np.int16), 0)
@@ -55,7 +55,7 @@ def _open(path: Path) -> Table:
     delimiter = max(",;\t", key=first.count)
     cells = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
     header = bool(cells) and not any(_is_number(cell) for cell in cells)
-    names = cells if header else [str(i + 1) for i in range(len(cells))]
+    names = cells if header else [str(i) for i in range(len(cells))]
     found = [i for i, name in enumerate(names) if name.lower() in TIMES]
     if len(found) > 1:
         raise RecordingError(f"{path} has {len(found)} columns of time stamps: {', '.join(names[i] for i in found)}", "keep one of them")
