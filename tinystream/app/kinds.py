@@ -59,5 +59,7 @@ def class_of_user(what: str, module: str) -> type[Definition]:
         ) from error
     base = Detector if what == "detector" else Stage
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise AppError(("kind",), f"module {module} has no class {name}({base.__name__})", f"class {name}(tinystream.plan.stage.{base.__name__})")
+        raise AppError(
+            ("kind",), f"module {module} has no class {name}({base.__name__})", f"class {name}(tinystream.plan.stage.{base.__name__})"
+        )
     return found

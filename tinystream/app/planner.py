@@ -283,8 +283,11 @@ class Planner:
         if isinstance(detector, Broken):
             return
         classes = detector.classes or getattr(self.parts.model, "labels", ())
-        unknown = [AppError(path, f"model has no label '{label}'", hint(label, classes, "its labels")) for path, label in wanted(detector)
-                   if classes and label not in classes]
+        unknown = [
+            AppError(path, f"model has no label '{label}'", hint(label, classes, "its labels"))
+            for path, label in wanted(detector)
+            if classes and label not in classes
+        ]
         self.errors += unknown
         if scores is None or unknown:
             return

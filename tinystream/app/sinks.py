@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from tinystream.app.secrets import REFERENCE
 from tinystream.errors import AppError
 from tinystream.plan.stage import Definition
 
@@ -78,8 +79,9 @@ SINKS: dict[str, type[SinkDefinition]] = {sink.kind: sink for sink in (Mqtt, Std
 
 
 def check_topic(topic: str) -> None:
-    """AppError where alerts could not be published to this topic template."""
+    """AppError where alerts could not be published to this topic template; ${NAME} of the environment may be anything."""
     example = 'topic = "home/kitchen/{label}"'
+    topic = REFERENCE.sub("x", topic)
     try:
         names = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(topic) if name is not None]
     except ValueError as e:
