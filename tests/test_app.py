@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from tiny_model import tiny_model
 
 from tinystream import App, Budget, File, Imu, Microphone, Model, Mqtt, Stdout
-from tinystream.app.budget import not_estimated, over_budget
+from tinystream.app.budget import kb, not_estimated, over_budget
 from tinystream.app.digest import digest
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load, located
@@ -284,7 +284,7 @@ def test_narrowing_before_the_stack_gives_the_same_bits_as_behind_it(folder):
     behind = CLAP.model_copy(update={"stages": (Stack(frames=4), Quantize())}).plan(folder)
     assert [s.name for s in behind.steps][:2] == ["stack", "quantize"]
     assert before.ram_bytes < behind.ram_bytes
-    x = np.random.default_rng(0).integers(-32768, 32768, (50, 5), np.int16)
+    x = np.random.default_rng(0).integers(-16384, 32768, (50, 5), np.int16)
     one, other = Engine(before).push(x), Engine(behind).push(x)
     np.testing.assert_array_equal(one[1].y, other[1].y)
     np.testing.assert_array_equal(one[3].y, other[3].y)
@@ -311,6 +311,12 @@ def test_the_same_number_of_values_in_another_order_is_no_fit(folder):
         wide.plan(folder)
     flat = CLAP.model_copy(update={"source": Microphone(rate_hz=8000, block_ms=2.5), "stages": ()})
     assert [s.name for s in flat.plan(folder).steps] == ["quantize", "conv_2d", "detect"]
+
+
+def test_a_broken_stack_keeps_nothing_else_from_being_judged(folder):
+    with pytest.raises(AppErrors) as caught:
+        plan_file(write(folder, CLAP_TOML.replace("frames = 4", "frames = 0").replace("threshold = 0.5", "threshold = 0.5\nquiet = 1")))
+    assert [e.path for e in caught.value.errors] == [("stage", 0, "frames"), ("detect", "quiet")]
 
 
 def test_a_model_with_two_inputs_is_refused(folder):
@@ -404,7 +410,7 @@ def test_the_digest_is_the_one_it_was(folder):
     assert KERNELS_VERSION != 1 or digest(App(name="a", source=Microphone(rate_hz=8000, block_ms=1)), folder) == DIGEST_OF_A
 
 
-DIGEST_OF_A = "?"
+DIGEST_OF_A = "5a921ce346614320b3b85a4446d99a27e0617b6ee471482ea6ef0884ae8d9de0"
 
 
 def test_everything_that_can_change_an_event_changes_the_digest_and_nothing_else_does(folder):
@@ -436,7 +442,6 @@ def test_everything_that_can_change_an_event_changes_the_digest_and_nothing_else
 
 
 def test_the_code_of_a_stage_of_ones_own_is_in_the_digest(tmp_path):
-    (tmp_path / "mine.py").write_text("from own_stages.halve import Halve as H, run\nBATCHED = True\nclass Twice(H):\n    pass\n")
     (tmp_path / "pack").mkdir()
     text = (REPOSITORY / "tests/own_stages/halve.py").read_text()
     program = (
@@ -465,11 +470,14 @@ def test_a_broken_budget_names_what_takes_most(folder):
     assert over_budget(plan, None) == over_budget(plan, Budget()) == over_budget(plan, Budget(ram_kb=plan.ram_bytes / 1000)) == []
     file = write(folder, CLAP_TOML + "\n[budget]\nram_kb = 0.001\nflash_kb = 0.002\nbattery_days = 3\n")
     said = str(located(file, over_budget(plan, load(file).budget))).replace(str(folder), "")
-    ram, flash = plan.ram_bytes / 1000, plan.table_bytes / 1000
-    assert f"error: needs {ram:.1f} kB RAM, budget 0.001 kB\n  --> /app.toml:23:10\n" in said
-    assert f"error: needs {flash:.1f} kB of flash for tables alone, without code, budget 0.002 kB\n  --> /app.toml:24:12\n" in said
+    assert f"error: needs {plan.ram_bytes} B RAM, budget 1 B\n  --> /app.toml:23:10\n" in said
+    assert f"error: needs {plan.table_bytes} B of flash for tables alone, without code, budget 2 B\n  --> /app.toml:24:12\n" in said
     assert "= help: the largest table is" in said and "most of it" in said
     assert not_estimated(load(file).budget) == ["battery_days"]
+
+
+def test_figures_never_look_smaller_than_they_are():
+    assert [kb(n) for n in (999, 1000, 32_000, 32_001, 41_234)] == ["999 B", "1 kB", "32 kB", "32.1 kB", "41.3 kB"]
 
 
 # --- secrets --------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 
@@ -18,7 +19,7 @@ from tinystream.plan.stage import Definition, Detector, Stage
 USER_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 ROOMS: dict[str, ModuleType] = {"stage": tinystream.stages, "detector": tinystream.detectors}
-CLASSES: dict[str, dict[str, type[Definition]]] = {"source": SOURCES, "sink": SINKS}
+CLASSES: dict[str, Mapping[str, type[Definition]]] = {"source": SOURCES, "sink": SINKS}
 
 
 def known_kinds(what: str) -> list[str]:
