@@ -31,10 +31,10 @@ from tinystream.app.sinks import SinkDefinition, Stdout
 from tinystream.emit.emit import emit as emit_c
 from tinystream.errors import TinystreamError
 from tinystream.io.broker import HOST, EmbeddedBroker
-from tinystream.io.fan_out import open_sinks
+from tinystream.io.delivery import encode
+from tinystream.io.sink import open_sinks
 from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.recording import find_recordings
-from tinystream.io.sink import encode
 from tinystream.plan.plan import Plan
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import run_live

@@ -23,7 +23,7 @@ class Halve(Stage):
 
     times: int = Field(default=1, ge=1, le=15, description="how often it is halved")
     edges_hz: tuple[float, ...] = Field(default=(), description="not used; a list of numbers")
-    mix: float | tuple[float, ...] = Field(default=1.0, gt=0, description="not used; a number or a list")
+    mix: float | tuple[float, ...] = Field(default=1.0, description="not used; a number or a list")
     quick: bool = Field(default=False, description="not used; true or false")
 
     def plan(self, x: Signal) -> Step:

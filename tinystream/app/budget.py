@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from tinystream.app.definition import Budget
 from tinystream.errors import AppError
 from tinystream.plan.plan import Plan
@@ -46,8 +48,9 @@ def most_flash(plan: Plan) -> str:
 
 
 def kb(nbytes: float) -> str:
-    """
+    """Bytes as people read them, rounded up, so that what exceeds a limit also looks larger.
+
     >>> kb(41_234), kb(32_000)
-    ('41.2 kB', '32 kB')
+    ('41.3 kB', '32 kB')
     """
-    return f"{nbytes / 1000:.1f}".removesuffix(".0") + " kB"
+    return f"{nbytes:.0f} B" if nbytes < 1000 else f"{ceil(round(nbytes, 3) / 100) / 10:g} kB"

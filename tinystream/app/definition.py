@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tinystream.plan.plan import Plan
 
 
-
 def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 
@@ -18,7 +19,7 @@ from tinystream.plan.stage import Definition, Detector, Stage
 USER_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 ROOMS: dict[str, ModuleType] = {"stage": tinystream.stages, "detector": tinystream.detectors}
-CLASSES: dict[str, dict[str, type[Definition]]] = {"source": SOURCES, "sink": SINKS}
+CLASSES: dict[str, Mapping[str, type[Definition]]] = {"source": SOURCES, "sink": SINKS}
 
 
 def known_kinds(what: str) -> list[str]:
@@ -59,5 +60,7 @@ def class_of_user(what: str, module: str) -> type[Definition]:
         ) from error
     base = Detector if what == "detector" else Stage
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise AppError(("kind",), f"module {module} has no class {name}({base.__name__})", f"class {name}(tinystream.plan.stage.{base.__name__})")
+        raise AppError(
+            ("kind",), f"module {module} has no class {name}({base.__name__})", f"class {name}(tinystream.plan.stage.{base.__name__})"
+        )
     return found

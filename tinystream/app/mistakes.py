@@ -73,7 +73,7 @@ def translate(
     cls, options: dict[str, FieldInfo], table: dict[str, Any], found: ValidationError, who: str, meant: set[str | None]
 ) -> list[AppError]:
     """One AppError for each place that is wrong; `meant` are keys that are there, only misspelt."""
-    places: dict[Path, list[dict[str, Any]]] = {}
+    places: dict[Path, list[Any]] = {}
     for error in found.errors(include_url=False):
         places.setdefault(resolve(error["loc"], table), []).append(error)
     inner = {path[:n] for path in places for n in range(len(path))}  # "too short" where an element is wrong is an echo
@@ -92,7 +92,8 @@ def translate(
 
 def resolve(loc: Sequence[str | int], table: dict[str, Any]) -> Path:
     """pydantic's location without the names of union members that it mixes in."""
-    path, value = [], table
+    path: list[str | int] = []
+    value: Any = table
     for n, part in enumerate(loc):
         inside = (isinstance(value, dict) and part in value) or (isinstance(value, tuple) and isinstance(part, int) and part < len(value))
         if inside:
@@ -103,7 +104,7 @@ def resolve(loc: Sequence[str | int], table: dict[str, Any]) -> Path:
     return tuple(path)
 
 
-def explain(cls, options: dict[str, FieldInfo], path: Path, group: list[dict[str, Any]], who: str) -> AppError:
+def explain(cls, options: dict[str, FieldInfo], path: Path, group: list[Any], who: str) -> AppError:
     """The mistake at one place; several findings there are the members of a union."""
     judged = [e for e in group if e["type"] not in WANTS]
     error = (judged or group)[0]

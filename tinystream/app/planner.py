@@ -40,9 +40,11 @@ class Broken(NamedTuple):
 
     kind: str
     name: str | None = None
+    from_: None = None
 
 
-class Output(NamedTuple):
+@dataclass(frozen=True)
+class Output:
     """What an entry gives: the step that gives it (-1 is the app's input), and its type."""
 
     index: int
@@ -169,10 +171,11 @@ class Planner:
     def stage(self, i: int, stage: Stage | Broken, model: Model | None) -> Output | None:
         if isinstance(stage, Broken):
             return None
-        inputs = self.inputs(i, stage)
-        if len(inputs) == 1:
-            inputs = [self.narrow(i, inputs[0], model)]
-        if None in inputs:
+        read = self.inputs(i, stage)
+        if len(read) == 1:
+            read = [self.narrow(i, read[0], model)]
+        inputs = [x for x in read if x is not None]
+        if len(inputs) < len(read):
             return None
         if stage.kind == "quantize" and self.parts.model:
             if model is None:
@@ -289,8 +292,11 @@ class Planner:
         if isinstance(detector, Broken):
             return
         classes = detector.classes or getattr(self.parts.model, "labels", ())
-        unknown = [AppError(path, f"model has no label '{label}'", hint(label, classes, "its labels")) for path, label in wanted(detector)
-                   if classes and label not in classes]
+        unknown = [
+            AppError(path, f"model has no label '{label}'", hint(label, classes, "its labels"))
+            for path, label in wanted(detector)
+            if classes and label not in classes
+        ]
         self.errors += unknown
         if scores is None or unknown:
             return
@@ -302,7 +308,9 @@ class Planner:
 
 def wanted(detector: Detector) -> list[tuple[tuple[str | int, ...], str]]:
     """The labels that a detector is told to look for, each with its path."""
-    listed = [(("detect", "labels", n), label) for n, label in enumerate(getattr(detector, "labels", None) or ())]
+    listed: list[tuple[tuple[str | int, ...], str]] = [
+        (("detect", "labels", n), label) for n, label in enumerate(getattr(detector, "labels", None) or ())
+    ]
     threshold = getattr(detector, "threshold", None)
     return listed + [(("detect", "threshold", label), label) for label in (threshold if isinstance(threshold, dict) else ())]
 

@@ -76,7 +76,7 @@ class File(SinkDefinition):
 
 
 def check_topic(topic: str) -> None:
-    """AppError where alerts could not be published to this topic template."""
+    """AppError where alerts could not be published to this topic template; ${NAME} of the environment may be anything."""
     example = 'topic = "home/kitchen/{label}"'
     topic = REFERENCE.sub("x", topic)  # what ${NAME} stands for is checked once it is known
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -65,7 +65,7 @@ class Imu(Source):
         return Signal((block, len(self.axes)), "int16", rate / block, self.range_g / 32768, unit="g", sample_hz=rate)
 
 
-SOURCES: dict[str, type[Any]] = {source.kind: source for source in (Microphone, Imu)}
+SOURCES: dict[str, type[Source]] = {source.kind: source for source in (Microphone, Imu)}
 
 
 def exact(number: float) -> Fraction:
