@@ -60,7 +60,8 @@ def test_two_seconds_at_low_edges_stay_within_the_proof(stage, what):
 
 
 @settings(max_examples=60, deadline=None)
-@given(type=st.sampled_from(["lowpass", "highpass", "bandpass", "bandstop"]), family=st.sampled_from(["butterworth", "chebyshev1", "chebyshev2"]),
+@given(type=st.sampled_from(["lowpass", "highpass", "bandpass", "bandstop"]),
+       family=st.sampled_from(["butterworth", "chebyshev1", "chebyshev2"]),
        order=st.integers(1, 8), low=st.floats(0, 13), width=st.floats(0.1, 4), seed=st.integers(0, 1000))
 def test_any_filter_that_plans_is_scipys(type, family, order, low, width, seed):
     low_hz = 2.0**low

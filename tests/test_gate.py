@@ -76,7 +76,8 @@ def test_nothing_after_it_runs_while_it_is_closed():
 
 @pytest.mark.parametrize(("gate", "x", "what"), [
     (Gate(open_db=-30, close_db=-20), AUDIO, "close_db = -20 lies above open_db, -30"),
-    (Gate(open_db=-30), Signal((4,), "int32", Fraction(1)), "stage 'gate' measures int16 samples whose zero is 0, and is given 4 int32 at 1 Hz"),
+    (Gate(open_db=-30), Signal((4,), "int32", Fraction(1)),
+     "stage 'gate' measures int16 samples whose zero is 0, and is given 4 int32 at 1 Hz"),
 ])
 def test_mistakes(gate, x, what):
     with pytest.raises(AppError) as caught:

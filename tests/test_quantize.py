@@ -29,7 +29,8 @@ def test_micro_wake_word_rule_is_the_firmwares_for_every_feature_value():
 
 
 def test_micro_wake_word_rule_by_hand():
-    assert quantized(Quantize(rule="micro_wake_word"), FEATURES, [0, 1, 2, 333, 662, 663, 670, 65535]).tolist() == [-128, -128, -127, 0, 126, 127, 127, 127]
+    v = [0, 1, 2, 333, 662, 663, 670, 65535]
+    assert quantized(Quantize(rule="micro_wake_word"), FEATURES, v).tolist() == [-128, -128, -127, 0, 126, 127, 127, 127]
 
 
 def test_micro_wake_word_rule_differs_from_the_nearest_count():
@@ -41,8 +42,8 @@ def test_micro_wake_word_rule_differs_from_the_nearest_count():
 
 
 @settings(max_examples=150, deadline=None)
-@given(dtype=st.sampled_from(["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]), ratio=st.floats(-14, 9), zero=st.integers(-128, 127),
-       x_zero=st.integers(-100, 300), data=st.data())
+@given(dtype=st.sampled_from(["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]), ratio=st.floats(-14, 9),
+       zero=st.integers(-128, 127), x_zero=st.integers(-100, 300), data=st.data())
 def test_every_type_and_scale_rounds_as_fractions_do(dtype, ratio, zero, x_zero, data):
     """Against exact rationals; where a value lies so near to a half that 31 bits cannot tell, either neighbour is right."""
     info = np.iinfo(dtype)
@@ -62,7 +63,8 @@ def test_every_type_and_scale_rounds_as_fractions_do(dtype, ratio, zero, x_zero,
         assert y in want
 
 
-@pytest.mark.parametrize(("dtype", "value", "want"), [("int64", 2**63 - 1, 127), ("int64", -(2**63), -128), ("uint32", 2**32 - 1, 127), ("int32", -(2**31), -128)])
+@pytest.mark.parametrize(("dtype", "value", "want"), [
+    ("int64", 2**63 - 1, 127), ("int64", -(2**63), -128), ("uint32", 2**32 - 1, 127), ("int32", -(2**31), -128)])
 @pytest.mark.parametrize("scale", [1000.0, 2.0**-9, 1.0, 2.0**24])
 def test_extremes_saturate_and_never_wrap(dtype, value, want, scale):
     x = replace(FEATURES, dtype=dtype, scale=1.0, zero=-5)
@@ -86,10 +88,14 @@ def test_an_app_can_fill_in_the_models_scale():
     (Quantize(), FEATURES, "scale", "stage 'quantize' has no scale, and no model follows to take it from"),
     (Quantize(scale=0.1), FEATURES, "zero", "stage 'quantize' has no zero, and no model follows to take it from"),
     (Quantize(scale=1e6, zero=0), FEATURES, "scale", "scale = 1e+06 is more than the greatest input, 2560 octaves"),
-    (Quantize(scale=1e-6, zero=0), FEATURES, "scale", "scale = 1e-06 is so small that one count of the input, 0.03906, is 3.906e+04 counts"),
-    (Quantize(rule="micro_wake_word", scale=0.2), FEATURES, "rule", 'rule = "micro_wake_word" is made for a scale of 0.10196 and a zero of -128, not 0.2 and -128'),
-    (Quantize(rule="micro_wake_word"), replace(FEATURES, scale=1.0), "rule", 'rule = "micro_wake_word" is made for features of scale 0.0390625 and zero 0, not 1 and 0'),
-    (Quantize(scale=1.0, zero=0), replace(FEATURES, dtype="uint64"), None, "stage 'quantize' takes integers of up to 64 bits with a sign, and is given 40 uint64 at 100 Hz"),
+    (Quantize(scale=1e-6, zero=0), FEATURES, "scale",
+     "scale = 1e-06 is so small that one count of the input, 0.03906, is 3.906e+04 counts"),
+    (Quantize(rule="micro_wake_word", scale=0.2), FEATURES, "rule",
+     'rule = "micro_wake_word" is made for a scale of 0.10196 and a zero of -128, not 0.2 and -128'),
+    (Quantize(rule="micro_wake_word"), replace(FEATURES, scale=1.0), "rule",
+     'rule = "micro_wake_word" is made for features of scale 0.0390625 and zero 0, not 1 and 0'),
+    (Quantize(scale=1.0, zero=0), replace(FEATURES, dtype="uint64"), None,
+     "stage 'quantize' takes integers of up to 64 bits with a sign, and is given 40 uint64 at 100 Hz"),
 ])
 def test_mistakes(stage, x, path, what):
     with pytest.raises(AppError) as caught:
