@@ -52,7 +52,8 @@ class MicroWakeWord(Detector):
         slices = self._slices(x)
         limit = self._limit()
         if limit > 255 * self.sliding_window_size:
-            raise AppError(("probability_cutoff",), f"probability_cutoff = {self.probability_cutoff:g} is never exceeded", "probability_cutoff = 0.97")
+            raise AppError(("probability_cutoff",), f"probability_cutoff = {self.probability_cutoff:g} is never exceeded",
+                           "probability_cutoff = 0.97")
         return Step(
             module=__name__,
             x=(x,),
@@ -91,7 +92,8 @@ class MicroWakeWord(Detector):
     def _slices(self, x: Signal) -> int:
         """Feature frames per score."""
         if x.size != 1 or score_type(x) == -2 or x.zero != np.iinfo(x.dtype).min or x.scale != 2.0**-8:
-            raise AppError((), f"detector 'micro_wake_word' reads one probability in steps of 1/256, and is given {x} in steps of {x.scale:g}")
+            raise AppError((), "detector 'micro_wake_word' reads one probability in steps of 1/256, "
+                               f"and is given {x} in steps of {x.scale:g}")
         slices = 1000 / (x.rate_hz * self.feature_step_ms)
         if slices.denominator != 1 or not 1 <= slices <= IGNORED:
             raise AppError(("feature_step_ms",), f"a score every {1000 / float(x.rate_hz):g} ms is not a whole number of feature frames of "

@@ -32,7 +32,8 @@ from tinystream.plan.step import Step
 class Smoothed(Detector):
     """Alert when the mean (or the greatest) of the last scores of a label stays above a threshold."""
 
-    labels: tuple[str, ...] | None = Field(default=None, description="which may alert; those with a threshold, or all, where nothing is said")
+    labels: tuple[str, ...] | None = Field(
+        default=None, description="which may alert; those with a threshold, or all, where nothing is said")
     threshold: float | dict[str, float] = Field(description="a score in the model's unit, such as 0.80; or one for each label")
     mean_of: int | None = Field(default=None, ge=1, le=1000, description="scores in the mean; 1 where nothing is said")
     max_of: int | None = Field(default=None, ge=1, le=1000, description="scores of which the greatest counts, instead of a mean")
@@ -121,7 +122,8 @@ class Smoothed(Detector):
             better = value / 100 if low <= 0 < high <= 1 < value < 100 else high - (high - low) / 5
             if low >= 0 and high <= 1 and not 0 < value < 1:
                 raise AppError((option,), f"{option} = {value:g} is not a probability", f"{option} = {better:.2f}")
-            where = f"above the greatest score there is, {high:.6g}" if limit > summed * info.max else f"not above the least score there is, {low:.6g}"
+            above = limit > summed * info.max
+            where = f"above the greatest score there is, {high:.6g}" if above else f"not above the least score there is, {low:.6g}"
             raise AppError((option,), f"{option} = {value:g} is {where}", f"{option} = {better:.3g}")
         return limit
 

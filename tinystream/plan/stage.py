@@ -66,7 +66,8 @@ class Detector(Stage):
     classes: the names of what it reads, in order.  An app binds the labels of its model where nothing is said.
     """
 
-    classes: tuple[str, ...] | None = Field(default=None, description="names of the scores, in order; the model's labels where nothing is said")
+    classes: tuple[str, ...] | None = Field(
+        default=None, description="names of the scores, in order; the model's labels where nothing is said")
 
     def bind(self, classes: tuple[str, ...]) -> Self:
         """This detector, told what its scores are called; its own `classes` win."""

@@ -55,8 +55,10 @@ class Biquad(Stage):
     high_hz: float | None = Field(default=None, gt=0, description="upper edge of a bandpass or bandstop")
     centre_hz: float | None = Field(default=None, gt=0, description="middle of a notch or peak")
     q: float | None = Field(default=None, gt=0, le=1000, description="centre of a notch or peak over its width at -3 dB")
-    ripple_db: float | None = Field(default=None, gt=0, le=12, description="ripple in the pass band of chebyshev1; 1 where nothing is said")
-    stop_db: float | None = Field(default=None, ge=10, le=120, description="attenuation in the stop band of chebyshev2; 40 where nothing is said")
+    ripple_db: float | None = Field(
+        default=None, gt=0, le=12, description="ripple in the pass band of chebyshev1; 1 where nothing is said")
+    stop_db: float | None = Field(
+        default=None, ge=10, le=120, description="attenuation in the stop band of chebyshev2; 40 where nothing is said")
 
     def plan(self, x: Signal) -> Step:
         if x.dtype != "int16" or x.zero or x.sample_hz is None or len(x.shape) not in (1, 2):
@@ -96,29 +98,31 @@ class Biquad(Stage):
         if self.type in ("notch", "peak"):
             return tf2sos(*(iirnotch if self.type == "notch" else iirpeak)(self.centre_hz, self.q, rate_hz))
         about = {option: DEFAULTS[option] if getattr(self, option) is None else getattr(self, option) for option in DEFAULTS}
-        family = self.family or "butterworth"
-        return iirfilter(about["order"], self._corners_hz() if len(self._corners_hz()) > 1 else self._corners_hz()[0], rp=about["ripple_db"],
-                         rs=about["stop_db"], btype=self.type, ftype=FAMILIES[family], fs=rate_hz, output="sos")
+        return iirfilter(about["order"], np.squeeze(self._corners_hz()), rp=about["ripple_db"], rs=about["stop_db"], btype=self.type,
+                         ftype=FAMILIES[self.family or "butterworth"], fs=rate_hz, output="sos")
 
     def _check(self, x: Signal) -> None:
         """Every option that the type needs, none that it does not know, and all frequencies below half the rate."""
         for option in self._corners():
             if getattr(self, option) is None:
-                raise AppError(("type",), f"type = \"{self.type}\" needs {option}", f"{option} = {10 if option == 'q' else float(x.sample_hz) / 8:g}")
+                example = 10 if option == "q" else float(x.sample_hz) / 8
+                raise AppError(("type",), f"type = \"{self.type}\" needs {option}", f"{option} = {example:g}")
         filtered = self.type not in ("notch", "peak")
-        known = {*self._corners(), *(("family", "order") if filtered else ())}
-        known |= {"ripple_db"} if self.family == "chebyshev1" and filtered else {"stop_db"} if self.family == "chebyshev2" and filtered else set()
+        own = {"chebyshev1": ("ripple_db",), "chebyshev2": ("stop_db",)}.get(self.family or "", ())
+        known = {*self._corners(), *(("family", "order", *own) if filtered else ())}
         for option in ("family", "order", "cutoff_hz", "low_hz", "high_hz", "centre_hz", "q", "ripple_db", "stop_db"):
             if getattr(self, option) is not None and option not in known:
-                word = f'family = "{self.family or "butterworth"}"' if option in ("ripple_db", "stop_db") and filtered else f'type = "{self.type}"'
-                raise AppError((option,), f"{option} means nothing to {word}, which knows {', '.join(sorted(known))}")
+                blame = "family" if option in ("ripple_db", "stop_db") and filtered else "type"
+                raise AppError((option,), f"{option} means nothing to {blame} = \"{getattr(self, blame) or 'butterworth'}\", "
+                               f"which knows {', '.join(sorted(known))}")
         half_hz = float(x.sample_hz) / 2
         for option in self._corners():
             if option != "q" and getattr(self, option) >= half_hz:
                 raise AppError((option,), f"{option} = {getattr(self, option):g} is not below half the sample rate, {half_hz:g} Hz",
                                f"{option} = {0.9 * half_hz:g}")
         if len(self._corners_hz()) > 1 and self.low_hz >= self.high_hz:
-            raise AppError(("low_hz",), f"low_hz = {self.low_hz:g} is not below high_hz, {self.high_hz:g}", f"low_hz = {self.high_hz / 2:g}")
+            raise AppError(("low_hz",), f"low_hz = {self.low_hz:g} is not below high_hz, {self.high_hz:g}",
+                           f"low_hz = {self.high_hz / 2:g}")
 
 
 BOUND = 0.75   # counts, proved by plan() for each filter: half from rounding, the rest from coefficients and noise
@@ -170,8 +174,8 @@ def spread_gain(sos: np.ndarray, impulse: np.ndarray) -> np.ndarray:
     loud = max(1.0, np.abs(sosfilt(sos, impulse)).sum())
     for n in range(len(sos) - 1):
         gain = loud / np.abs(sosfilt(sos[: n + 1], impulse)).sum()
-        b0, b1, b2 = np.abs(sos[n, :3])
-        gain = min(gain, 3.99 / max(b0, b2, abs(sos[n, :3].sum())))
+        b0, _, b2 = np.abs(sos[n, :3])
+        gain = min(gain, 3.99 / max(b0, b2, abs(sos[n, :3].sum())))     # Q29 ends at 4
         sos[n, :3] *= gain
         sos[n + 1, :3] /= gain
     return sos

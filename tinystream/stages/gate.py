@@ -30,8 +30,10 @@ class Gate(Stage):
     """Let blocks through while they are loud, so that nothing after it runs while it is quiet."""
 
     open_db: float = Field(ge=-120, le=0, description="dBFS at which it opens")
-    close_db: float | None = Field(default=None, ge=-126, le=0, description="dBFS below which it may close; 6 dB less than open_db where nothing is said")
-    hold_ms: float = Field(default=0, ge=0, le=3_600_000, description="stays open this long after the last loud block; rounded up to whole blocks")
+    close_db: float | None = Field(
+        default=None, ge=-126, le=0, description="dBFS below which it may close; 6 dB less than open_db where nothing is said")
+    hold_ms: float = Field(
+        default=0, ge=0, le=3_600_000, description="stays open this long after the last loud block; rounded up to whole blocks")
     of: Literal["power", "peak"] = Field(default="power", description="what of a block is compared: its mean power or its peak")
 
     def plan(self, x: Signal) -> Step:
@@ -39,7 +41,8 @@ class Gate(Stage):
             raise AppError((), f"stage 'gate' measures int16 samples whose zero is 0, and is given {x}")
         close_db = self._close_db()
         if close_db > self.open_db:
-            raise AppError(("close_db",), f"close_db = {close_db:g} lies above open_db, {self.open_db:g}", f"close_db = {self.open_db - 6:g}")
+            raise AppError(("close_db",), f"close_db = {close_db:g} lies above open_db, {self.open_db:g}",
+                           f"close_db = {self.open_db - 6:g}")
         limits = dict(open=limit(self.open_db, self.of, x.size), close=limit(close_db, self.of, x.size))
         if limits["close"] < 1 or limits["open"] > limit(0, self.of, x.size):
             raise AppError(("open_db",), f"open_db = {self.open_db:g} is out of the range of int16")

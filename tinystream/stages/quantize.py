@@ -40,7 +40,8 @@ RATIO = Fraction(256, 666)
 class Quantize(Stage):
     """Count in the steps of a model's input."""
 
-    scale: float | None = Field(default=None, gt=0, description="real value of one count of the output; the model's own where nothing is said")
+    scale: float | None = Field(
+        default=None, gt=0, description="real value of one count of the output; the model's own where nothing is said")
     zero: int | None = Field(default=None, ge=-128, le=127, description="count that means 0; the model's own where nothing is said")
     rule: Literal["nearest", "micro_wake_word"] = Field(default="nearest", description="micro_wake_word rounds as ESPHome's firmware does")
 
@@ -56,17 +57,15 @@ class Quantize(Stage):
             module=__name__,
             x=(x,),
             y=replace(x, dtype="int8", scale=scale, zero=zero),
-            params=dict(length=x.size, type=type_of(x.dtype), early=early, x_zero=x.zero >> early, multiplier=multiplier, shift=shift, zero=zero),
+            params=dict(length=x.size, type=type_of(x.dtype), early=early, x_zero=x.zero >> early, multiplier=multiplier,
+                        shift=shift, zero=zero),
             cost=dict(mul=x.size, mem=2 * x.size),
             says=f"counts of {scale:.6g} around {zero}",
         )
 
     def ideal(self, x, blocks):
         scale, zero = self._target()
-        if self.rule == "micro_wake_word":
-            counts = (blocks / x[0].scale + x[0].zero) * 256 / 666
-        else:
-            counts = blocks / scale
+        counts = blocks / x[0].scale * 256 / 666 if self.rule == "micro_wake_word" else blocks / scale
         return np.clip(counts, -128 - zero, 127 - zero) * scale
 
     def _target(self) -> tuple[float, int]:
@@ -75,27 +74,32 @@ class Quantize(Stage):
         if self.rule == "micro_wake_word":
             scale, zero = MICRO_WAKE_WORD["scale"] if scale is None else scale, MICRO_WAKE_WORD["zero"] if zero is None else zero
             if zero != -128 or abs(scale / MICRO_WAKE_WORD["scale"] - 1) > 0.01:
-                raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, not {scale:g} and {zero}",
+                raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, "
+                               f"not {scale:g} and {zero}",
                                'rule = "nearest"')
         for option, value, example in [("scale", scale, 0.1), ("zero", zero, -128)]:
             if value is None:
-                raise AppError((option,), f"stage 'quantize' has no {option}, and no model follows to take it from", f"{option} = {example}")
+                raise AppError((option,), f"stage 'quantize' has no {option}, and no model follows to take it from",
+                               f"{option} = {example}")
         return scale, zero
 
     def _check_range(self, x: Signal, ratio: Fraction, zero: int) -> None:
         """At least two counts of y are used, and not every second count of x leaves its range."""
         if self.rule == "micro_wake_word":
             if x.zero or abs(x.scale * 25.6 - 1) > 0.01:
-                raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for features of scale {1 / 25.6:g} and zero 0, not {x.scale:g} and {x.zero}",
+                raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for features of scale {1 / 25.6:g} and zero 0, "
+                               f"not {x.scale:g} and {x.zero}",
                                'rule = "nearest"')
             return
         info = np.iinfo(x.dtype)
         reach = max(info.max - x.zero, x.zero - info.min) * ratio
         if reach < 1:
-            raise AppError(("scale",), f"scale = {self.scale:g} is more than the greatest input, {float(reach) * self.scale:.4g} {x.unit}".rstrip(),
-                           f"scale = {float(reach) * self.scale / 127:.4g}")
+            most = float(reach) * self.scale
+            raise AppError(("scale",), f"scale = {self.scale:g} is more than the greatest input, {most:.4g} {x.unit}".rstrip(),
+                           f"scale = {most / 127:.4g}")
         if ratio > 1024:
-            raise AppError(("scale",), f"scale = {self.scale:g} is so small that one count of the input, {x.scale:.4g}, is {float(ratio):.4g} counts",
+            raise AppError(("scale",), f"scale = {self.scale:g} is so small that one count of the input, {x.scale:.4g}, "
+                           f"is {float(ratio):.4g} counts",
                            f"scale = {x.scale:.4g}")
 
 
