@@ -38,7 +38,11 @@ from tinystream.plan.step import Step
 
 
 class MicroFrontend(Stage):
-    """Log energies of mel bands with noise reduction and gain control, as wake-word models want them."""
+    """Log energies of mel bands with noise reduction and gain control, as wake-word models want them.
+
+    A frame comes with every block, so the source's block is the hop: block_ms = 10 for microWakeWord and ESPHome, 20 for
+    micro_speech (with 30 ms and 40 bands as here).
+    """
 
     window_ms: float = Field(default=30, gt=0, description="length of a frame; the next one starts a block later")
     bands: int = Field(default=40, ge=1, le=256, description="how many triangles on the mel scale")
@@ -66,7 +70,7 @@ class MicroFrontend(Stage):
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal((self.bands,), "uint16", x.rate_hz, *((2.5 / 2**self.log_scale_shift, 0, "log energy") if self.log else (1.0, 0, "energy"))),
+            y=Signal((self.bands,), "uint16", x.rate_hz, *self._scale()),
             params=dict(
                 block=x.size,
                 kept=(length - 1) // x.size * x.size,
@@ -103,6 +107,10 @@ class MicroFrontend(Stage):
             + ", noise reduction" * self.noise_reduction + ", PCAN" * self.pcan + ", log" * self.log,
         )
 
+    def _scale(self) -> tuple[float, int, str]:
+        """Of one count: models are trained on counts / 25.6, whatever the shift; without logarithm there is no custom."""
+        return (2.5 / 2**self.log_scale_shift, 0, "log energy") if self.log else (1.0, 0, "energy")
+
     def _length(self, x: Signal) -> int:
         """Of the window, in samples."""
         exact = Fraction(str(self.window_ms)) * x.sample_hz / 1000
@@ -128,8 +136,10 @@ class MicroFrontend(Stage):
             raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not below half the sample rate, {float(x.sample_hz) / 2:g} Hz",
                            f"high_hz = {highest_hz:g}")
         if (deaf := deaf_bands(*found)):
-            fewer = next((n for n in range(self.bands - 1, 0, -1) if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, x.sample_hz, points))), None)
-            raise AppError(("bands",), f"band {deaf[0]} of {self.bands} covers no bin of an FFT of {points}, {float(x.sample_hz) / points:g} Hz apart",
+            tried = range(self.bands - 1, 0, -1)
+            fewer = next((n for n in tried if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, x.sample_hz, points))), None)
+            raise AppError(("bands",), f"band {deaf[0]} of {self.bands} covers no bin of an FFT of {points},"
+                           f" {float(x.sample_hz) / points:g} Hz apart",
                            f"bands = {fewer}, or a longer window_ms" if fewer else f"high_hz = {highest_hz:g}")
         return found
 
@@ -139,13 +149,14 @@ class MicroFrontend(Stage):
         if self.gain_bits < low:
             raise AppError(("gain_bits",), f"gain_bits = {self.gain_bits} is below {low}, which this window needs", f"gain_bits = {max(low, 21)}")
         if self.smoothing_bits < correction_bits:
-            raise AppError(("smoothing_bits",), f"smoothing_bits = {self.smoothing_bits} is below {correction_bits}, which this window needs",
-                           "smoothing_bits = 10")
+            raise AppError(("smoothing_bits",), f"smoothing_bits = {self.smoothing_bits} is below {correction_bits},"
+                           " which this window needs", "smoothing_bits = 10")
         highest = 2.0**self.gain_bits * self.pcan_offset**-self.pcan_strength
-        if highest > 32767:
-            most = self.gain_bits - int(np.ceil(np.log2(highest / 32767)))
-            raise AppError(("gain_bits",), f"gain_bits = {self.gain_bits} makes the gain at no noise {highest:.0f}, above 32767",
-                           f"gain_bits = {most}" if most >= low else f"pcan_offset = {np.ceil((2.0**low / 32767) ** (1 / max(self.pcan_strength, 0.01))):g}")
+        if highest > GAIN_LIMIT:
+            bits = self.gain_bits - int(np.ceil(np.log2(highest / GAIN_LIMIT)))
+            offset = np.ceil((2.0**self.gain_bits / GAIN_LIMIT) ** (1 / max(self.pcan_strength, 0.1)))
+            raise AppError(("gain_bits",), f"gain_bits = {self.gain_bits} makes the gain at no noise {highest:.0f}, above {GAIN_LIMIT}",
+                           f"gain_bits = {bits}" if bits >= low else f"pcan_offset = {offset:.0f}")
         return gain_octaves(self.gain_bits, self.pcan_offset, self.pcan_strength, self.smoothing_bits - correction_bits)
 
     def ideal(self, x, blocks):
@@ -177,6 +188,7 @@ BOUND = 140.0
 """Counts.  Where a band is all but silent, PCAN leaves 0 or 1 of its Q6, and ln(8) * 64 = 133 counts lie between; a band
 that is loud is far closer, and test_micro_frontend holds it to that."""
 SNR_BITS = 12           # of the ratio of signal to noise, before it is compressed
+GAIN_LIMIT = 32767      # an int16; beyond it the original flattens the gain, and its parabola can wrap
 
 
 # --- plan time: the tables, rounded as the original rounds them ----------------------------------------------------
@@ -383,10 +395,10 @@ def logarithm(k, x: np.ndarray) -> np.ndarray:
 
 
 def spectrum(k, x: np.ndarray) -> np.ndarray:
-    """int16 [n, 2 half] -> int16 [2, n, half], real and imaginary parts of bins 0 .. half - 1 but for 0, over 2 half."""
-    z = x.reshape(len(x), k.half, 2).transpose(2, 0, 1)
+    """int16 [n, 2 half] -> int16 [2, n, half], real and imaginary parts of bins 1 .. half - 1, over 2 half."""
     first = k.order[:, None] + np.arange(k.radix) * (k.half // k.radix)
-    z = butterfly(scaled(z[:, :, first], k.radix)[..., None], k.radix)
+    z = x.reshape(len(x), k.half, 2)[:, first].transpose(3, 0, 1, 2)
+    z = butterfly(scaled(z, k.radix)[..., None], k.radix)
     m, told = k.radix, 0
     while m < k.half:
         w = k.twiddle[told : told + 6 * m].reshape(3, 2, m).transpose(1, 0, 2)
@@ -403,8 +415,8 @@ def unravelled(k, z: np.ndarray) -> np.ndarray:
     mirror = z[:, :, : middle - 1 : -1].copy()                              # bins half - 1 … half / 2
     np.negative(mirror[1], out=mirror[1])
     one, two = scaled(z[:, :, 1 : middle + 1], 2), scaled(mirror, 2)
-    total = (one + two).astype(np.int32)
-    turned = product(one - two, k.split.reshape(2, middle)).astype(np.int32)
+    total = one + two
+    turned = product(one - two, k.split.reshape(2, middle)).astype(np.int16)
     y = np.empty_like(z)
     y[:, :, 1 : middle + 1] = (total + turned) >> 1
     y[0, :, : middle - 1 : -1] = (total[0] - turned[0]) >> 1
@@ -419,24 +431,37 @@ def bin_powers(k, z: np.ndarray) -> np.ndarray:
 
 
 def scaled(z: np.ndarray, radix: int) -> np.ndarray:
-    """z / radix, by kissfft's 32767 // radix in Q15."""
-    return (z.astype(np.int32) * (32767 // radix) + 16384 >> 15).astype(np.int16)
+    """int16 z / radix, by kissfft's 32767 // radix in Q15; int32, as are the next two."""
+    y = np.multiply(z, 32767 // radix, dtype=np.int32)
+    y += 16384
+    y >>= 15
+    return y
 
 
 def product(z: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Complex z * w, w in Q15; parts first."""
-    (re, im), (cos, sin) = z.astype(np.int32), w.astype(np.int32)
-    return (np.array([re * cos - im * sin, re * sin + im * cos]) + 16384 >> 15).astype(np.int16)
+    (re, im), (cos, sin), y = z, w.astype(np.int32), np.empty(z.shape, np.int32)
+    np.subtract(re * cos, im * sin, out=y[0])
+    np.add(re * sin, im * cos, out=y[1])
+    y += 16384
+    y >>= 15
+    return y
 
 
 def butterfly(z: np.ndarray, radix: int) -> np.ndarray:
-    """The DFT of 2 or 4 points along the last axis but one."""
+    """The DFT of 2 or 4 points along the last axis but one; int16, wrapped."""
+    y = np.empty(z.shape, np.int32)
     if radix == 2:
-        return np.stack([z[..., 0, :] + z[..., 1, :], z[..., 0, :] - z[..., 1, :]], axis=-2)
-    a, b, c, d = (z[..., i, :] for i in range(4))
-    plus, minus, even, odd = a + c, a - c, b + d, b - d
-    turned = np.array([odd[1], -odd[0]])                                    # times -i
-    return np.stack([plus + even, minus + turned, plus - even, minus - turned], axis=-2)
+        y[..., 0, :] = z[..., 0, :] + z[..., 1, :]
+        y[..., 1, :] = z[..., 0, :] - z[..., 1, :]
+        return y.astype(np.int16)
+    plus, minus = z[..., :2, :] + z[..., 2:, :], z[..., :2, :] - z[..., 2:, :]
+    even, odd, (re, im) = plus[..., 0, :], plus[..., 1, :], minus[..., 1, :]
+    y[..., 0, :] = even + odd
+    y[..., 2, :] = even - odd
+    y[0, ..., 1, :], y[1, ..., 1, :] = minus[0, ..., 0, :] + im, minus[1, ..., 0, :] - re      # times -i
+    y[0, ..., 3, :], y[1, ..., 3, :] = minus[0, ..., 0, :] - im, minus[1, ..., 0, :] + re
+    return y.astype(np.int16)
 
 
 # --- in bulk -------------------------------------------------------------------------------------------------------
@@ -462,7 +487,11 @@ def features(samples: np.ndarray) -> np.ndarray:
     return y
 
 
-AUDIO = Signal((160,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
+def audio(rate_hz: int, block: int) -> Signal:
+    return Signal((block,), "int16", Fraction(rate_hz, block), 2.0**-15, unit="FS", sample_hz=Fraction(rate_hz))
+
+
+AUDIO = audio(16000, 160)
 
 
 @cache
@@ -474,6 +503,6 @@ EXAMPLES = [
     (MicroFrontend(), AUDIO),
     (MicroFrontend(pcan=False, noise_reduction=False), AUDIO),
     (MicroFrontend(log=False, smoothing_bits=8, even_smoothing=0.1, min_signal_remaining=0.2), AUDIO),
-    (MicroFrontend(gain_bits=20, pcan_offset=40, log_scale_shift=5), Signal((320,), "int16", Fraction(50), 2.0**-15, unit="FS", sample_hz=Fraction(16000))),
-    (MicroFrontend(window_ms=16, bands=12, high_hz=3500), Signal((64,), "int16", Fraction(125), 2.0**-15, unit="FS", sample_hz=Fraction(8000))),
+    (MicroFrontend(gain_bits=20, pcan_offset=40, log_scale_shift=5), audio(16000, 320)),
+    (MicroFrontend(window_ms=16, bands=12, high_hz=3500), audio(8000, 64)),
 ]
