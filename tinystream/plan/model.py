@@ -372,11 +372,14 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 # --- operators by name --------------------------------------------------------------------------------------------
 
 
+MODULES = {"quantize": "requantize"}     # operators whose name a stage has; kernels share one folder
+
+
 def has_kernel(kind: str) -> bool:
-    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{kind}") is not None
+    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{MODULES.get(kind, kind)}") is not None
 
 
 def code(kind: str) -> Any:
     """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
-    module = import_module(f"tinystream.ops.{kind}")
-    return getattr(module, "".join(part.capitalize() for part in kind.split("_")))
+    name = MODULES.get(kind, kind)
+    return getattr(import_module(f"tinystream.ops.{name}"), "".join(part.capitalize() for part in name.split("_")))

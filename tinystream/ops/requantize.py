@@ -1,4 +1,4 @@
-"""TFLite QUANTIZE, int8 to int8: the same values at another scale.
+"""TFLite QUANTIZE from int8 to int8: the same values at another scale.
 
     y[i] = table[x[i] + 128];   table = sat8(requant(x - x_zero, x_scale / y_scale) + y_zero)
 
@@ -20,14 +20,14 @@ from tinystream.plan.step import Step
 
 
 @dataclass(frozen=True, eq=False)
-class Quantize:
+class Requantize:
     """The scale and zero it gives."""
 
     y_scale: float
     y_zero: int
 
     @classmethod
-    def read(cls, operator: Operator) -> Quantize:
+    def read(cls, operator: Operator) -> Requantize:
         operator.flow()
         return cls(operator.y.scale, operator.y.zero)
 
@@ -48,7 +48,7 @@ BATCHED = True
 run = look_up
 
 EXAMPLES = [
-    (Quantize(0.03, -5), Signal((300,), "int8", Fraction(30), 0.1, 10)),
-    (Quantize(0.1, 127), Signal((3, 7), "int8", Fraction(30), 0.01, -128)),
-    (Quantize(0.25, 0), Signal((64,), "int8", Fraction(30), 0.25, 3)),
+    (Requantize(0.03, -5), Signal((300,), "int8", Fraction(30), 0.1, 10)),
+    (Requantize(0.1, 127), Signal((3, 7), "int8", Fraction(30), 0.01, -128)),
+    (Requantize(0.25, 0), Signal((64,), "int8", Fraction(30), 0.25, 3)),
 ]
