@@ -4,29 +4,37 @@
 
 #include "ts_fixed.h"
 
-/* Every channel's requant, the zero and the activation: the same integers as ts_requant, in fewer instructions.
+/* ts_requant(x, multiplier, shift) for shift < 0 and |x| < 2^31, in fewer instructions.
  *
  * A right shift by n > 0 rounds halves away from zero: ((h - (h < 0)) >> (n - 1)) + 1) >> 1, and n - 1 is ~shift.
- * |acc| < 2^31 and multiplier < 2^31, so |h| < 2^31.  Only a layer that magnifies has a shift >= 0.
  */
+static inline int32_t ts_requant_down(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int32_t h = (int32_t)(((int64_t)x * multiplier + (1 << 30)) >> 31);
+    return (((h + (h >> 31)) >> (~shift & 31)) + 1) >> 1;
+}
+
+static inline int8_t ts_clamp8(int64_t x, int32_t low, int32_t high)
+{
+    return (int8_t)(x < low ? low : x > high ? high : x);
+}
+
+/* Every channel's requant, the zero and the activation.  Only a layer that magnifies has a shift >= 0. */
 static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *restrict multiplier, const int8_t *restrict shift,
                                   int32_t count, int32_t zero, int32_t low, int32_t high, int8_t *restrict y)
 {
     int32_t magnifies = 0;
     for (int32_t i = 0; i < count; i++) {
-        const int32_t h = (int32_t)(((int64_t)acc[i] * multiplier[i] + (1 << 30)) >> 31);
-        const int32_t n = ~(int32_t)shift[i];
-        const int32_t v = ((((h + (h >> 31)) >> (n & 31)) + 1) >> 1) + zero;
+        const int32_t v = ts_requant_down(acc[i], multiplier[i], shift[i]) + zero;
         y[i] = (int8_t)(v < low ? low : v > high ? high : v);
-        magnifies |= n;
+        magnifies |= shift[i] >= 0;
     }
-    if (magnifies >= 0) {
+    if (!magnifies) {
         return;
     }
     for (int32_t i = 0; i < count; i++) {       /* acc << shift may need more than 32 bits: shift less after the product */
         if (shift[i] >= 0) {
-            const int64_t v = (((int64_t)acc[i] * multiplier[i] + ((int64_t)1 << (30 - shift[i]))) >> (31 - shift[i])) + zero;
-            y[i] = (int8_t)(v < low ? low : v > high ? high : v);
+            y[i] = ts_clamp8((((int64_t)acc[i] * multiplier[i] + ((int64_t)1 << (30 - shift[i]))) >> (31 - shift[i])) + zero, low, high);
         }
     }
 }

@@ -298,28 +298,25 @@ def check(model: Model) -> None:
     if not model.inputs or len(model.outputs) != 1:
         raise ModelError(f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; at least one and exactly one are supported",
                          "export the model with one output")
-    known = {t.index for t in model.inputs}
-    for operator in model.needed:
-        missing = [t for t in operator.flowing if t.index not in known]
-        if missing or not operator.flowing:
-            raise damaged(f"{operator.label} reads a tensor that nothing before it computes")
-        if any(t.index in known for t in operator.outputs):
-            raise damaged(f"{operator.label} writes a tensor that is already there")
-        known |= {t.index for t in operator.outputs}
-    if model.outputs[0].index not in known:
-        raise damaged("nothing computes its output")
     check_operators(model)
     check_tensors(model)
-    if all(op.kind in ALIASES for op in model.needed):
-        raise ModelError(f"{model.name} computes nothing", "model.file = a model with at least one operator")
+    check_order(model)
 
 
 def check_operators(model: Model) -> None:
     unknown = [op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)]
     if unknown:
         raise ModelError(f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
-                         + ", ".join(op.label for op in unknown[:20]) + (", …" if len(unknown) > 20 else ""),
+                         + ", ".join(places(unknown)),
                          "writing one takes two files, see tinystream/ops/__init__.py")
+
+
+def places(operators: list[Operator]) -> list[str]:
+    """Operators by kind: "MUL (#15, #18, #21 and 46 more)"."""
+    kinds: dict[str, list[str]] = {}
+    for op in operators:
+        kinds.setdefault(op.kind.upper(), []).append(f"#{op.index}")
+    return [f"{kind} ({', '.join(at[:3])}{f' and {len(at) - 3} more' if len(at) > 3 else ''})" for kind, at in kinds.items()]
 
 
 def check_tensors(model: Model) -> None:
@@ -335,6 +332,21 @@ def check_tensors(model: Model) -> None:
     for op in model.needed:
         if op.kind in ALIASES and (op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
             raise op.refuse("changes the number of values or their scale", "convert the model again")
+
+
+def check_order(model: Model) -> None:
+    """Every operator reads what earlier ones made."""
+    known = {t.index for t in model.inputs}
+    for operator in model.needed:
+        if not operator.flowing or any(t.index not in known for t in operator.flowing):
+            raise damaged(f"{operator.label} reads a tensor that nothing before it computes")
+        if len(operator.outputs) != 1 or operator.y.index in known or operator.y.data is not None:
+            raise damaged(f"{operator.label} writes {len(operator.outputs)} tensors, or one that is already there")
+        known.add(operator.y.index)
+    if model.outputs[0].index not in known:
+        raise damaged("nothing computes its output")
+    if all(op.kind in ALIASES for op in model.needed):
+        raise ModelError(f"{model.name} computes nothing", "model.file = a model with at least one operator")
 
 
 def check_fit(name: str, given: Signal, wanted: Tensor) -> None:
@@ -360,11 +372,14 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 # --- operators by name --------------------------------------------------------------------------------------------
 
 
+MODULES = {"quantize": "requantize"}     # operators whose name a stage has; kernels share one folder
+
+
 def has_kernel(kind: str) -> bool:
-    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{kind}") is not None
+    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{MODULES.get(kind, kind)}") is not None
 
 
 def code(kind: str) -> Any:
     """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
-    module = import_module(f"tinystream.ops.{kind}")
-    return getattr(module, "".join(part.capitalize() for part in kind.split("_")))
+    name = MODULES.get(kind, kind)
+    return getattr(import_module(f"tinystream.ops.{name}"), "".join(part.capitalize() for part in name.split("_")))

@@ -1,0 +1,25 @@
+/* ts_add.h - the sum of two tensors, each with its own scale; twin of tinystream/ops/add.py */
+#ifndef TS_ADD_H
+#define TS_ADD_H
+
+#include "ts_requant.h"
+
+struct ts_add {
+    int32_t length;
+    int32_t multiplier, shift;      /* shift < 0 */
+    int32_t y_zero;
+    int32_t low, high;              /* the activation: y stays between */
+    const int32_t *a_table;         /* each value of a, from -128 on, at the common scale: [256] */
+    const int32_t *b_table;
+};
+
+/* a[length] + b[length] -> y[length], which may be a */
+static void ts_add(const struct ts_add *k, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    for (int32_t i = 0; i < k->length; i++) {
+        const int32_t sum = k->a_table[a[i] + 128] + k->b_table[b[i] + 128];
+        y[i] = ts_clamp8(ts_requant_down(sum, k->multiplier, k->shift) + k->y_zero, k->low, k->high);
+    }
+}
+
+#endif

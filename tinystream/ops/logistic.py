@@ -1,0 +1,61 @@
+"""TFLite LOGISTIC, int8: 1 / (1 + exp(-x)) of each value, at scale 1/256, zero -128.
+
+    y[i] = table[x[i] + 128];   table = clamp(rounding_divide(logistic(q), 23) - 128),   q = requant(x - x_zero) in Q27
+
+-128 or 127 where |x - x_zero| reaches the radius at which q would leave 32 bits.  logistic() is gemmlowp's, in Q31.
+
+Source: tensorflow/lite/kernels/internal/reference/integer_ops/logistic.h; the scales from tflite-micro, logistic_common.cc.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from tinystream.ops._table import look_up, table_step
+from tinystream.plan.fixed import requant
+from tinystream.plan.gemmlowp import input_radius, logistic, times_power
+from tinystream.plan.model import Operator
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
+
+
+@dataclass(frozen=True, eq=False)
+class Logistic:
+    """It has no options."""
+
+    @classmethod
+    def read(cls, operator: Operator) -> Logistic:
+        if operator.y.zero != -128 or operator.y.scale != 1 / 256:
+            raise operator.refuse(f"gives {operator.y}; only scale 1/256, zero -128 is defined")
+        operator.flow()
+        return cls()
+
+    def plan(self, x: Signal) -> Step:
+        fraction, shift = np.frexp(x.scale * 2.0**27)
+        multiplier = min(int(np.floor(fraction * 2.0**31 + 0.5)), 2**31 - 1)
+        radius = input_radius(4, int(shift))
+
+        def answer(count: int) -> int:
+            distance = count - x.zero
+            if abs(distance) >= radius:
+                return 127 if distance > 0 else -128
+            return min(times_power(logistic(int(requant(distance, multiplier, int(shift)))), -23) - 128, 127)
+
+        return table_step(__name__, x, 1 / 256, -128, answer, "logistic")
+
+    def ideal(self, x, blocks):
+        return np.minimum(1 / (1 + np.exp(-blocks)), 255 / 256)
+
+
+BOUND = 0.6     # counts: half from rounding, the rest gemmlowp's exp
+BATCHED = True
+run = look_up
+
+EXAMPLES = [
+    (Logistic(), Signal((300,), "int8", Fraction(30), 0.1, 10)),
+    (Logistic(), Signal((5, 9), "int8", Fraction(30), 1 / 256, -128)),
+    (Logistic(), Signal((40,), "int8", Fraction(30), 1.7, 0)),
+]
