@@ -39,11 +39,13 @@ class Dct(Stage):
         if self.first >= x.size:
             raise AppError(("first",), f"first = {self.first} is beyond the last of {x.size} bands, {x.size - 1}", "first = 0")
         if self.first + self.coefficients > x.size:
-            raise AppError(("coefficients",), f"coefficients = {self.coefficients} from {self.first} on are more than {x.size} bands have",
-                           f"coefficients = {x.size - self.first}")
+            raise AppError(
+                ("coefficients",),
+                f"coefficients = {self.coefficients} from {self.first} on are more than {x.size} bands have",
+                f"coefficients = {x.size - self.first}",
+            )
         basis = self._basis(x.size)
-        widest = max(-(-(2**15) - x.zero), 2**15 - 1 - x.zero)
-        down = max(0, int(np.ceil(np.log2(np.abs(basis).sum(1).max() * widest / 2**15))))
+        down = max(0, int(np.ceil(np.log2(largest(basis, x.zero) / 2**15))))
         bits = int(np.floor(np.log2(32767.4 / np.abs(basis).max())))
         return Step(
             module=__name__,
@@ -69,8 +71,15 @@ class Dct(Stage):
         return 1 + self.lifter / 2 * np.sin(np.pi * k / self.lifter) if self.lifter else np.ones(k.size)
 
 
-BOUND = 2.0   # counts: half from rounding, the rest half a count of the basis at every one of all bands at full scale
+BOUND = 1.5  # counts: half from rounding, the rest half a count of the basis at every one of all bands at full scale
 BATCHED = True
+
+
+def largest(basis: np.ndarray, zero: int) -> float:
+    """The largest |y| that int16 inputs can give, in counts of x."""
+    high, low = 2**15 - 1 - zero, -(2**15) - zero
+    positive, negative = np.maximum(basis, 0).sum(1), np.minimum(basis, 0).sum(1)
+    return float(np.max([positive * high + negative * low, -(positive * low + negative * high)]))
 
 
 def run(k, s, x):

@@ -28,8 +28,8 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
 
-TOP = 2**62 - 1        # the largest count of which log2_q16 knows the logarithm
-FINEST = 12            # fraction bits of y: below that is the error of log2_q16
+TOP = 2**62 - 1  # the largest count of which log2_q16 knows the logarithm
+FINEST = 12  # fraction bits of y: below that is the error of log2_q16
 TYPES = ("int64", "int32", "uint32", "int16", "uint16")
 
 
@@ -46,17 +46,26 @@ class Log(Stage):
         top = offset + log2(min(np.iinfo(x.dtype).max, TOP))
         floor = max(self.floor_db / decibels(x), offset)
         if floor >= top:
-            raise AppError(("floor_db",), f"floor_db = {self.floor_db:g} is not below the loudest that can be, {top * decibels(x):.4g} dB",
-                           f"floor_db = {min(-100, 10 * int(top * decibels(x) / 10 - 5))}")
+            raise AppError(
+                ("floor_db",),
+                f"floor_db = {self.floor_db:g} is not below the loudest that can be, {top * decibels(x):.4g} dB",
+                f"floor_db = {min(-100, 10 * int(top * decibels(x) / 10 - 5))}",
+            )
         per_octave = {"log2": 1.0, "ln": np.log(2), "db": decibels(x)}[self.unit]
         bits = min(FINEST, int(np.floor(log2(32766 / (max(abs(floor), abs(top)) * per_octave)))))
-        shift = 44 - bits      # 2**28 <= multiplier < 2**31
+        shift = 44 - bits  # 2**28 <= multiplier < 2**31
         return Step(
             module=__name__,
             x=(x,),
             y=replace(x, dtype="int16", scale=2.0**-bits, unit={"log2": "octaves", "ln": "ln", "db": "dB"}[self.unit]),
-            params=dict(type=TYPES.index(x.dtype), size=x.size, offset=round(offset * 2**16), floor=round(floor * 2**16),
-                        multiplier=round(per_octave * 2.0 ** (bits - 16 + shift)), shift=shift),
+            params=dict(
+                type=TYPES.index(x.dtype),
+                size=x.size,
+                offset=round(offset * 2**16),
+                floor=round(floor * 2**16),
+                multiplier=round(per_octave * 2.0 ** (bits - 16 + shift)),
+                shift=shift,
+            ),
             tables=dict(log2=LOG2_TABLE),
             cost=dict(mul64=2 * x.size, add=20 * x.size, mem=4 * x.size),
             says=f"{self.unit} of {x.size} values, floor {self.floor_db:g} dB",
@@ -70,7 +79,7 @@ class Log(Stage):
         return np.log2(held) if self.unit == "log2" else np.log(held)
 
 
-BOUND = 1.0   # counts: half from rounding, the rest 6 counts of Q16 from log2_q16 and from the floor's own rounding
+BOUND = 1.0  # counts: half from rounding, the rest 6 counts of Q16 from log2_q16 and from the floor's own rounding
 BATCHED = True
 
 
