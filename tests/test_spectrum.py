@@ -98,8 +98,8 @@ def test_no_mantissa_leaves_its_type(size, monkeypatch):
     x = np.concatenate([cruel_frames(size), np.random.default_rng(0).choice([-32768, 32767], (64, size)).astype(np.int16)])
     k16, k32 = (Spectrum(precision=p, size=size).plan(frame(size)).k for p in (16, 32))
     got16, got32, want = complex_bins(k16, x), complex_bins(k32, x), np.fft.rfft(x.astype(np.float64)) / size
-    for re, im in zip(seen[::2], seen[1::2]):
-        assert (re.astype(np.int64) ** 2 + im.astype(np.int64) ** 2).max() <= 32762**2
+    for real, imag in zip(seen[::2], seen[1::2]):
+        assert (real.astype(np.int64) ** 2 + imag.astype(np.int64) ** 2).max() <= 32762**2
     worst16 = np.abs(got16 - want).max(1) / np.maximum(np.abs(x.astype(np.int64)).max(1), 1)
     worst32 = np.abs(got32 - want).max()
     print(

@@ -67,22 +67,22 @@ class Mel(Stage):
 
     def _weights(self, x: Signal) -> np.ndarray:
         """Heights of the triangles, [bands, bins], in float."""
-        high_hz = self._high_hz(x)
-        nyquist = float(x.bin_hz * (x.size - 1))
+        high_hz, nyquist = self._high_hz(x), highest_hz(x)
         if high_hz > nyquist:
             raise AppError(("high_hz",), f"high_hz = {high_hz:g} is above half the sample rate, {nyquist:g} Hz", f"high_hz = {nyquist:g}")
         if self.low_hz >= high_hz:
             raise AppError(("low_hz",), f"low_hz = {self.low_hz:g} is not below high_hz = {high_hz:g}", "low_hz = 0")
-        return triangles(self.bands, self.low_hz, high_hz, self.scale, self.norm, float(x.bin_hz) * np.arange(x.size))
+        return triangles(self.bands, self.low_hz, high_hz, self.scale, self.norm, nyquist / (x.size - 1) * np.arange(x.size))
 
     def _high_hz(self, x: Signal) -> float:
-        return float(x.bin_hz * (x.size - 1)) if self.high_hz is None else self.high_hz
+        return highest_hz(x) if self.high_hz is None else self.high_hz
 
     def _check_cover(self, x: Signal, weights: np.ndarray) -> None:
         empty = np.flatnonzero(~weights.any(1))
         if not empty.size:
             return
-        bin_hz, size = float(x.bin_hz), 2 * (x.size - 1)
+        size = 2 * (x.size - 1)
+        bin_hz = highest_hz(x) / (x.size - 1)
 
         def covered(bands: int, finer: int = 1) -> bool:
             hz = bin_hz / finer * np.arange(finer * (x.size - 1) + 1)
@@ -99,6 +99,12 @@ class Mel(Stage):
 
 BOUND = 1.0, 2.0**-13  # counts and relative, for bands whose bins are alike; see the docstring for any bins
 BATCHED = True
+
+
+def highest_hz(x: Signal) -> float:
+    """Of the last bin of a spectrum: half the sample rate."""
+    assert x.bin_hz is not None, "plan refused what is no spectrum"
+    return float(x.bin_hz * (x.size - 1))
 
 
 def triangles(bands: int, low_hz: float, high_hz: float, scale: str, norm: str, hz: np.ndarray) -> np.ndarray:

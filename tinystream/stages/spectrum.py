@@ -152,8 +152,9 @@ def bins32(k, x):
         a = tuple(rshift(part, 2) for part in a)
         b, c, d = (tuple(rshift(part, 32) for part in z) for z in (b, c, d))
         re, im = butterfly(a, b, c, d)
-    even, odd = split(re, im)
-    return halves(*(rshift(part, 2) for part in even), *(rshift(part, 32) for part in rotated(k, sine, *odd)))
+    (even_r, even_i), odd = split(re, im)
+    odd_r, odd_i = rotated(k, sine, *odd)
+    return halves(rshift(even_r, 2), rshift(even_i, 2), rshift(odd_r, 32), rshift(odd_i, 32))
 
 
 def power32(re, im):
@@ -177,8 +178,9 @@ def bins16(k, x):
         a = tuple(part << FRACTION for part in a)
         b, c, d = (tuple(part >> 1 for part in z) for z in (b, c, d))
         re, im = (rounded(part, shift + FRACTION) for part in butterfly(a, b, c, d))
-    even, odd = split(re, im)
-    re, im = halves(*(part << FRACTION for part in even), *(part >> 1 for part in rotated(k, sine, *odd)), last=lambda v: (v + 1024) >> 11)
+    (even_r, even_i), odd = split(re, im)
+    odd_r, odd_i = rotated(k, sine, *odd)
+    re, im = halves(even_r << FRACTION, even_i << FRACTION, odd_r >> 1, odd_i >> 1, last=lambda v: (v + 1024) >> 11)
     return re, im, exponent[:, None]
 
 
@@ -216,11 +218,12 @@ def first_butterfly(k, x):
     z[:, : k.length] = x
     at = k.order.astype(np.int64)[:, None] + np.arange(k.radix) * (k.size // 2 // k.radix)
     re, im = z[:, ::2][:, at], z[:, 1::2][:, at]
-    parts = [(re[..., i], im[..., i]) for i in range(k.radix)]
     if k.radix == 2:
-        (ar, ai), (br, bi) = parts
-        return np.stack([ar + br, ar - br], -1).reshape(len(x), -1), np.stack([ai + bi, ai - bi], -1).reshape(len(x), -1)
-    return tuple(part.swapaxes(1, 2).reshape(len(x), -1) for part in butterfly(*parts, axis=1))
+        parts = [np.stack([part[..., 0] + part[..., 1], part[..., 0] - part[..., 1]], -1) for part in (re, im)]
+    else:
+        a, b, c, d = ((re[..., i], im[..., i]) for i in range(4))
+        parts = [part.swapaxes(1, 2) for part in butterfly(a, b, c, d, axis=1)]
+    return tuple(part.reshape(len(x), -1) for part in parts)
 
 
 def quarters(k) -> list[int]:
