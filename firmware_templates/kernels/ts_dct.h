@@ -17,11 +17,11 @@ static void ts_dct(const struct ts_dct *k, const int16_t *x, int16_t *y)
 {
     const int16_t *basis = k->basis;
     for (int32_t i = 0; i < k->coefficients; i++) {
-        int64_t sum = 0;                /* 17 + 15 bits and those of the number of bands: one SMLAL each where there is one */
+        int64_t sum = (int64_t)1 << (k->shift - 1);     /* 17 + 15 bits and those of the number of bands: one SMLAL each */
         for (int32_t b = 0; b < k->size; b++) {
             sum += (int64_t)(x[b] - k->zero) * *basis++;
         }
-        y[i] = ts_sat16(ts_rshift(sum, k->shift));
+        y[i] = (int16_t)(sum >> k->shift);              /* the plan chose a shift with which it fits */
     }
 }
 

@@ -53,7 +53,7 @@ static inline int ts_msb(uint64_t x)
 #endif
 }
 
-/* log2(x) in Q16 for 1 <= x < 2^62, by log2[i] = log2(1 + i/64) in Q16; 0 maps to 0 */
+/* log2(x) in Q16 for 1 <= x < 2^63, by log2[i] = log2(1 + i/64) in Q16; 0 maps to 0 */
 static inline int32_t ts_log2_q16(const int32_t *log2, int64_t x)
 {
     const uint64_t v = x < 1 ? 1 : (uint64_t)x;

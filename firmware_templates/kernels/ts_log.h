@@ -28,12 +28,10 @@ static inline int64_t ts_log_value(const struct ts_log *k, const void *x, int32_
 /* x[size] -> y[size] */
 static void ts_log(const struct ts_log *k, const void *x, int16_t *y)
 {
-    const int64_t top = ((int64_t)1 << 62) - 1;
     for (int32_t i = 0; i < k->size; i++) {
-        const int64_t v = ts_log_value(k, x, i);
-        const int32_t octaves = ts_log2_q16(k->log2, v > top ? top : v) + k->offset;
+        const int32_t octaves = ts_log2_q16(k->log2, ts_log_value(k, x, i)) + k->offset;
         const int32_t held = octaves > k->floor ? octaves : k->floor;
-        y[i] = ts_sat16(ts_rshift((int64_t)held * k->multiplier, k->shift));
+        y[i] = (int16_t)ts_rshift((int64_t)held * k->multiplier, k->shift);     /* 23 + 31 bits; the plan chose what fits */
     }
 }
 

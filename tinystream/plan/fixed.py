@@ -45,7 +45,7 @@ LOG2_TABLE = np.rint(np.log2(1 + np.arange(65) / 64) * 2**16).astype(np.int32)
 
 
 def log2_q16(table, x) -> np.ndarray:
-    """log2(x) in Q16 for 1 <= x < 2**62, by `table` = LOG2_TABLE, linear in between; 0 maps to 0.
+    """log2(x) in Q16 for 1 <= x < 2**63, by `table` = LOG2_TABLE, linear in between; 0 maps to 0.
 
     Error at most 6 counts, 0.0001 octaves (test_fixed checks every segment).  Source: ours, the chord of log2 over
     1/64 octave-mantissa is at most (1/64)**2 / 8 / ln 2 = 4.4e-5 = 2.9 counts below the curve.

@@ -27,6 +27,7 @@ from tinystream.errors import AppError
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
+from tinystream.stages.spectrum import LARGEST
 
 
 class Mel(Stage):
@@ -42,15 +43,15 @@ class Mel(Stage):
         if x.dtype != "int64" or len(x.shape) != 1 or x.bin_hz is None:
             raise AppError((), f"stage 'mel' sums the bins of a spectrum, and is given {x}", 'kind = "spectrum" above it')
         real = self._weights(x)
-        unit = 2.0**-15 * (real.max() if self.norm == "slaney" else 1.0)
-        weights = np.rint(real / unit).astype(np.uint16)
+        top = real.max() if self.norm == "slaney" else 1.0
+        weights = quantized(real, top)
         self._check_cover(x, weights)
         first = (weights > 0).argmax(1)
         count = weights.shape[1] - (weights > 0)[:, ::-1].argmax(1) - first
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal((self.bands,), "int64", x.rate_hz, x.scale * unit * 2**15, unit=x.unit + ("/Hz" if self.norm == "slaney" else "")),
+            y=Signal((self.bands,), "int64", x.rate_hz, x.scale * top, unit=x.unit + ("/Hz" if self.norm == "slaney" else "")),
             params=dict(bands=self.bands),
             tables=dict(
                 first=first.astype(np.uint16),
@@ -66,35 +67,44 @@ class Mel(Stage):
 
     def _weights(self, x: Signal) -> np.ndarray:
         """Heights of the triangles, [bands, bins], in float."""
-        high_hz = self._high_hz(x)
-        nyquist = float(x.bin_hz * (x.size - 1))
+        high_hz, nyquist = self._high_hz(x), highest_hz(x)
         if high_hz > nyquist:
             raise AppError(("high_hz",), f"high_hz = {high_hz:g} is above half the sample rate, {nyquist:g} Hz", f"high_hz = {nyquist:g}")
         if self.low_hz >= high_hz:
             raise AppError(("low_hz",), f"low_hz = {self.low_hz:g} is not below high_hz = {high_hz:g}", "low_hz = 0")
-        return triangles(self.bands, self.low_hz, high_hz, self.scale, self.norm, float(x.bin_hz) * np.arange(x.size))
+        return triangles(self.bands, self.low_hz, high_hz, self.scale, self.norm, nyquist / (x.size - 1) * np.arange(x.size))
 
     def _high_hz(self, x: Signal) -> float:
-        return float(x.bin_hz * (x.size - 1)) if self.high_hz is None else self.high_hz
+        return highest_hz(x) if self.high_hz is None else self.high_hz
 
     def _check_cover(self, x: Signal, weights: np.ndarray) -> None:
         empty = np.flatnonzero(~weights.any(1))
         if not empty.size:
             return
-        hz = float(x.bin_hz) * np.arange(x.size)
+        size = 2 * (x.size - 1)
+        bin_hz = highest_hz(x) / (x.size - 1)
 
-        def covered(bands: int, hz: np.ndarray) -> bool:
-            return bool((triangles(bands, self.low_hz, self._high_hz(x), self.scale, "none", hz) * 2**15 >= 1).any(1).all())
+        def covered(bands: int, finer: int = 1) -> bool:
+            hz = bin_hz / finer * np.arange(finer * (x.size - 1) + 1)
+            real = triangles(bands, self.low_hz, self._high_hz(x), self.scale, self.norm, hz)
+            return bool(quantized(real, real.max() if self.norm == "slaney" else 1.0).any(1).all())
 
-        fits = next((b for b in range(self.bands - 1, 0, -1) if covered(b, hz)), None)
-        finer = next((n for n in (2, 4, 8, 16) if covered(self.bands, np.arange(0, hz[-1] + 1, hz[1] / n))), None)
-        ways = [f"bands <= {fits}"] if fits else []
-        ways += [f"an FFT of size {finer * 2 * (x.size - 1)}, a frame of {1000 * finer / float(x.bin_hz):g} ms"] if finer else []
-        raise AppError(("bands",), f"bands = {self.bands}: band {empty[0]} covers no FFT bin, they are {float(x.bin_hz):g} Hz apart", " fits, or ".join(ways) + (" fits" if fits and not finer else ""))
+        fewer = next((bands for bands in range(self.bands - 1, 0, -1) if covered(bands)), None)
+        finer = next((n for n in (2, 4, 8) if n * size <= LARGEST and covered(self.bands, n)), None)
+        ways = [f"bands = {fewer}"] * bool(fewer) + [f"size = {finer and finer * size} in the spectrum"] * bool(finer)
+        raise AppError(
+            ("bands",), f"band {empty[0]} of bands = {self.bands} covers no FFT bin; they are {bin_hz:g} Hz apart", ", or ".join(ways)
+        )
 
 
-BOUND = 2.0, 2.0**-12   # counts and relative, for bands whose bins are alike; see the docstring for any bins
+BOUND = 1.0, 2.0**-13  # counts and relative, for bands whose bins are alike; see the docstring for any bins
 BATCHED = True
+
+
+def highest_hz(x: Signal) -> float:
+    """Of the last bin of a spectrum: half the sample rate."""
+    assert x.bin_hz is not None, "plan refused what is no spectrum"
+    return float(x.bin_hz * (x.size - 1))
 
 
 def triangles(bands: int, low_hz: float, high_hz: float, scale: str, norm: str, hz: np.ndarray) -> np.ndarray:
@@ -105,6 +115,11 @@ def triangles(bands: int, low_hz: float, high_hz: float, scale: str, norm: str, 
     fall = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
     heights = np.clip(np.minimum(rise, fall), 0, 1)
     return heights * (2 / (edges[2:] - edges[:-2]))[:, None] if norm == "slaney" else heights
+
+
+def quantized(real: np.ndarray, top: float) -> np.ndarray:
+    """Q15, `top` being 1.0."""
+    return np.rint(real / (top or 1.0) * 2**15).astype(np.uint16)
 
 
 def htk_mel(hz):
@@ -129,7 +144,7 @@ SCALES = {"htk": (htk_mel, htk_hz), "slaney": (slaney_mel, slaney_hz)}
 
 
 def run(k, s, x):
-    x = x.astype(np.uint64)                # modulo 2**64, as in C, for inputs that no spectrum gives
+    x = x.astype(np.uint64)  # modulo 2**64, as in C, for inputs that no spectrum gives
     y, w = np.empty((len(x), k.bands), np.uint64), 0
     for b, (first, count) in enumerate(zip(k.first.tolist(), k.count.tolist())):
         y[:, b] = (x[:, first : first + count] * k.weight[w : w + count].astype(np.uint64)).sum(1, dtype=np.uint64)

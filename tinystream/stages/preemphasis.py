@@ -52,7 +52,7 @@ class Preemphasis(Stage):
         return np.clip(y, -full, full - x[0].scale).reshape(blocks.shape)
 
 
-BOUND = 1.0   # counts: half from rounding, half from the coefficient's own Q15 at full scale
+BOUND = 1.0  # counts: half from rounding, half from the coefficient's own Q15 at full scale
 
 
 def run(k, s, x):
