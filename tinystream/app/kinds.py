@@ -10,13 +10,15 @@ from types import ModuleType
 import tinystream.detectors
 import tinystream.stages
 from tinystream.app.mistakes import hint
-from tinystream.app.sinks import SINKS
+from tinystream.app.sinks import File, Mqtt, SinkDefinition, Stdout
 from tinystream.app.sources import SOURCES
 from tinystream.errors import AppError
 from tinystream.plan.kinds import class_name, kinds
 from tinystream.plan.stage import Definition, Detector, Stage
 
 USER_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+SINKS: dict[str, type[SinkDefinition]] = {sink.kind: sink for sink in (Mqtt, Stdout, File)}
 
 ROOMS: dict[str, ModuleType] = {"stage": tinystream.stages, "detector": tinystream.detectors}
 CLASSES: dict[str, Mapping[str, type[Definition]]] = {"source": SOURCES, "sink": SINKS}
