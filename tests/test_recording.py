@@ -293,13 +293,14 @@ def test_columns_are_picked_by_name_or_number_and_others_may_hold_text(tmp_path)
     assert "several channels 'x'" in refused(twins, channel="x")
 
 
-def test_rounded_time_stamps_give_the_rate_by_regression(tmp_path):
-    stamps = np.round(np.arange(5000) / 1600 * 1000).astype(int)  # whole milliseconds at 1600 Hz: steps of 0 and 1
+@pytest.mark.parametrize("rate", [900, 1600])
+def test_rounded_time_stamps_give_the_rate_by_regression(tmp_path, rate):
+    stamps = np.round(np.arange(5000) / rate * 1000).astype(int)  # whole milliseconds: at 1600 Hz steps of 0 and 1, at 900 Hz of 1 and 2
     path = table(tmp_path / "a.csv", "timestamp,x\n" + "".join(f"{t},1\n" for t in stamps))
     got = read(path, rate_hz=None, scale=1)
-    assert abs(got.rate_hz - 1600) < 0.05 and got.notes == ()
-    assert read(path, rate_hz=Fraction(1600), scale=1).rate_hz == 1600
-    assert "--resample" in refused(path, rate_hz=Fraction(1500), scale=1)
+    assert abs(got.rate_hz - rate) < 0.05 and got.notes == ()
+    assert read(path, rate_hz=Fraction(rate), scale=1).rate_hz == rate
+    assert "--resample" in refused(path, rate_hz=Fraction(rate - 100), scale=1)
 
 
 def test_a_rate_within_one_percent_of_the_apps_is_taken_as_it_with_a_note(tmp_path):
