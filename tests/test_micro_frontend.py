@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import hashlib
+import math
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
-from tinystream.stages.micro_frontend import AUDIO, LOG2_ABOVE_CHORD, MicroFrontend, audio, features, gain_at, log1p_float32
+from tinystream.stages.micro_frontend import AUDIO, LOG2_ABOVE_CHORD, MicroFrontend, audio, features, gain_at, log1p_float32, rounded_root
 
 
 def outputs(stage: MicroFrontend, x: Signal, samples: np.ndarray, engine=Engine) -> np.ndarray:
@@ -196,6 +197,16 @@ def test_mel_scale_is_that_of_fdlibm():
     bins = np.float32([5, 6, 9, 10, 13, 56, 98, 100, 240])
     bits = [1045320016, 1047725608, 1051520298, 1052572248, 1055543606, 1067473546, 1071072222, 1071210422, 1075674598]
     np.testing.assert_array_equal(log1p_float32(bins * np.float32(31.25) / np.float32(700)).view(np.int32), bits)
+
+
+def test_root_is_rounded_and_16_bits_wide_below_2_to_the_32():
+    rng = np.random.default_rng(5)
+    root = np.arange(1, 1 << 26, 99991)
+    middle = root**2 + root
+    x = np.concatenate([np.arange(5000), 2 ** rng.uniform(0, 52, 9000), root**2, middle, middle + 1]).astype(np.int64)
+    x = np.append(x[x < 1 << 52], [65535**2 + 65535, 65535**2 + 65536, 2**32 - 1, 2**32, 2**52 - 1])
+    want = np.array([math.isqrt(4 * v) + 1 >> 1 for v in x.tolist()])       # nearest: no root of an integer ends in a half
+    np.testing.assert_array_equal(rounded_root(x), np.where(x < 1 << 32, np.minimum(want, 65535), want))
 
 
 def test_logarithm_table_is_that_of_the_original():

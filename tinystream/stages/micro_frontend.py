@@ -147,7 +147,8 @@ class MicroFrontend(Stage):
         """The table of gain_at(), or what is wrong with the gain."""
         low = SNR_BITS + correction_bits
         if self.gain_bits < low:
-            raise AppError(("gain_bits",), f"gain_bits = {self.gain_bits} is below {low}, which this window needs", f"gain_bits = {max(low, 21)}")
+            raise AppError(("gain_bits",), f"gain_bits = {self.gain_bits} is below {low}, which this window needs",
+                           f"gain_bits = {max(low, 21)}")
         if self.smoothing_bits < correction_bits:
             raise AppError(("smoothing_bits",), f"smoothing_bits = {self.smoothing_bits} is below {correction_bits},"
                            " which this window needs", "smoothing_bits = 10")
