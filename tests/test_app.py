@@ -29,7 +29,7 @@ from tinystream.errors import AppError, AppErrors
 from tinystream.plan.fixed import KERNELS_VERSION
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
-from tinystream.stages import Biquad, Concat, Frame, Gate, Log, Mel, Quantize, Spectrum, Stack
+from tinystream.stages import Biquad, Concat, Frame, Gate, Mel, Quantize, Spectrum, Stack
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -444,10 +444,13 @@ def test_everything_that_can_change_an_event_changes_the_digest_and_nothing_else
 def test_the_code_of_a_stage_of_ones_own_is_in_the_digest(tmp_path):
     (tmp_path / "pack").mkdir()
     text = (REPOSITORY / "tests/own_stages/halve.py").read_text()
-    program = (
-        "from tinystream import App, Microphone; from tinystream.app.digest import digest; from pathlib import Path; from pack.halve import Halve;"
-        "print(digest(App(name='a', source=Microphone(rate_hz=8000, block_ms=1), stages=[Halve()]), Path()))"
-    )
+    program = """
+from pathlib import Path
+from pack.halve import Halve
+from tinystream import App, Microphone
+from tinystream.app.digest import digest
+print(digest(App(name="a", source=Microphone(rate_hz=8000, block_ms=1), stages=[Halve()]), Path()))
+"""
     said = []
     for version in (text, text + "# another\n", text):
         (tmp_path / "pack/halve.py").write_text(version)
