@@ -272,7 +272,7 @@ def test_the_source_can_be_named():
 def test_a_model_reads_the_last_stage_and_the_detector_reads_the_model(folder):
     plan = plan_file(write(folder, CLAP_TOML))
     assert [s.name for s in plan.steps] == ["quantize", "stack", "conv_2d", "detect"]
-    assert (plan.features, plan.scores, plan.detector, plan.labels) == (1, 2, 3, ("other", "clap"))
+    assert (plan.features, plan.scores, plan.detector, plan.labels) == (0, 2, 3, ("other", "clap"))
     assert plan.says == "Hear a clap."
     assert (plan.steps[0].y.scale, plan.steps[0].y.zero) == (2.0**-7, -3)
     assert plan.digest == digest(CLAP, folder)
@@ -311,6 +311,14 @@ def test_the_same_number_of_values_in_another_order_is_no_fit(folder):
         wide.plan(folder)
     flat = CLAP.model_copy(update={"source": Microphone(rate_hz=8000, block_ms=2.5), "stages": ()})
     assert [s.name for s in flat.plan(folder).steps] == ["quantize", "conv_2d", "detect"]
+
+
+@pytest.mark.parametrize("name", ["frame_past", "frame_state", "a_push", "a_reset", "int16_t", "arena", "source"])
+def test_a_name_that_the_generated_c_makes_is_refused(name):
+    stages = [Frame(length_ms=30), Halve(name=name, from_="source"), Halve(from_="source", name="frame_pasta")]
+    with pytest.raises(AppErrors) as caught:
+        App(name="a", source=Microphone(rate_hz=16_000, block_ms=20), stages=stages).plan()
+    assert [e.path for e in caught.value.errors] == [("stage", 1, "name")]
 
 
 def test_a_broken_stack_keeps_nothing_else_from_being_judged(folder):
@@ -492,17 +500,18 @@ def test_a_secret_is_only_known_where_it_is_used(tmp_path):
     )
     sink = app.sinks[2]
     ready = resolve_secrets(sink, {"SITE": "plant", "MQTT_PASSWORD": "hunter2"})
-    assert ready.topic == "plant/{label}" and ready.password.get_secret_value() == "hunter2"
+    assert ready.topic == "plant/{label}" and ready.password == "hunter2"
     assert "hunter2" not in repr(app) + repr(ready) + str(sink)
     assert sink.topic == "${SITE}/{label}"
     with pytest.raises(AppError, match="environment variable MQTT_PASSWORD is not set, which password of sink 'mqtt' needs"):
         resolve_secrets(sink, {"SITE": "plant"})
 
 
-def test_a_secret_written_out_is_refused_in_python_too():
+@pytest.mark.parametrize("password", ["hunter2", "${hunter2", "${}", "x${MQTT_PASSWORD}", "${A}${B}", "${hunter 2}", ""])
+def test_a_secret_written_out_is_refused_in_python_too(password):
     with pytest.raises(AppError, match="password is a secret") as caught:
-        App(name="a", source=Microphone(rate_hz=8000, block_ms=1), sinks=[Mqtt("t", username="me", password="hunter2")])
-    assert "hunter2" not in str(caught.value)
+        App(name="a", source=Microphone(rate_hz=8000, block_ms=1), sinks=[Mqtt("t", username="me", password=password)])
+    assert "hunter" not in str(caught.value)
 
 
 # --- schema ---------------------------------------------------------------------------------------------------
