@@ -241,7 +241,7 @@ error: length_ms = -30 is too small, it must be above 0
    |
 11 | length_ms = -30
    |             ^^^
-   = help: length_ms > 0
+   = help: 0 < length_ms <= 60000
 """,
     ),
     "a number too large": (
@@ -406,7 +406,7 @@ error: password wants text in quotes, not …
    |
 19 | password = ****
    |            ^^^^
-   = help: its password; never shown
+   = help: its password, as "${NAME}" of an environment variable
 """,
     ),
     "a variable that computes": (

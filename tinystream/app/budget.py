@@ -37,9 +37,14 @@ def most_ram(plan: Plan) -> str:
     """The larger of arena and state, and who needs most of it."""
     if plan.arena_bytes >= plan.state_bytes:
         largest = max(plan.buffers, key=lambda b: b.bytes)
-        return f"the arena is {kb(plan.arena_bytes)}, most of it {largest.step} ({kb(largest.bytes)})"
+        return share("arena", plan.arena_bytes, largest.step, largest.bytes)
     step = max(plan.steps, key=lambda s: s.state_bytes)
-    return f"the state is {kb(plan.state_bytes)}, most of it {step.name} ({kb(step.state_bytes)})"
+    return share("state", plan.state_bytes, step.name, step.state_bytes)
+
+
+def share(what: str, whole: int, step: str, part: int) -> str:
+    words = "most of it" if 2 * part >= whole else "its largest part"
+    return f"the {what} is {kb(whole)}, {words} {step} ({kb(part)})"
 
 
 def most_flash(plan: Plan) -> str:

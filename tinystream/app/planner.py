@@ -31,7 +31,10 @@ from tinystream.plan.plan import Wiring
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Detector, Stage
 
-TAKEN = C_WORDS | words("arena block bool event false main memset now sequence source true x y")
+TAKEN = C_WORDS | words("""
+    arena block bool event false main memset now sequence source true x y
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t
+""")
 """What no stage may be called: words of C, names inside every generated file, and "source"."""
 
 
@@ -98,6 +101,7 @@ class Planner:
         scores = self.infer(model, last) if self.parts.model else last
         if self.parts.detect:
             self.detect(self.parts.detect, scores)
+        self.check_words()
         if not (self.parts.stages or self.parts.model or self.parts.detect):
             self.errors.append(AppError((), f"app '{self.parts.name}' computes nothing", "add a [[stage]], a [model] or [detect]"))
 
@@ -127,6 +131,16 @@ class Planner:
                 )
             elif stage.name:
                 seen.add(stage.name)
+
+    def check_words(self) -> None:
+        """No name of a person is one that the generated C makes from another name: a frame's memory is frame_past."""
+        made = {f"{self.parts.name}_{word}" for word in ("push", "reset")}
+        for step in self.wiring.steps:
+            made |= {f"{step.name}_{member}" for member in ("state", "fresh", *step.state, *step.scratch, *step.tables)}
+        for i, stage in enumerate(self.parts.stages):
+            if stage.name in made:
+                what = f"'{stage.name}' is a word of the generated C, no name for a stage"
+                self.errors.append(AppError(("stage", i, "name"), what, f'name = "my_{stage.name}"'))
 
     def inputs(self, i: int, stage: Stage) -> list[Output | None]:
         """What stage i reads; None for what a mistake keeps from being known."""

@@ -24,6 +24,25 @@ def plan(app: App, base: Path = Path(), says: str = "", rewrite: bool = True) ->
     planner = Planner.of(Parts(app.name, app.source, app.stages, app.model, app.detect), base)
     if planner.errors:
         raise AppErrors(planner.errors, "\n\n".join(unlocated(error, app) for error in planner.errors))
+    return assemble(app, planner, base, says, rewrite)
+
+
+def plan_file(path: str | Path) -> Plan:
+    """The plan of a TOML file, or of app.toml in a folder.
+
+    Raises AppErrors with every mistake, each at its line; where some entries cannot be read, the others are planned all the same.
+    """
+    file = read(Path(path))
+    draft = Draft.of(file)
+    planner = Planner.of(draft.parts, file.path.parent)
+    if errors := [*draft.errors, *planner.errors]:
+        raise file.refuse(errors)
+    assert draft.app, "a draft without mistakes is an app"
+    return assemble(draft.app, planner, file.path.parent, file.says, rewrite=True)
+
+
+def assemble(app: App, planner: Planner, base: Path, says: str, rewrite: bool) -> Plan:
+    """The plan that a planner without mistakes has found."""
     assert planner.x, "a source without mistakes gives a signal"
     steps, marks = planner.wiring.steps, {"features": planner.features, "scores": planner.scores, "detector": planner.detector}
     if rewrite:
@@ -38,20 +57,6 @@ def plan(app: App, base: Path = Path(), says: str = "", rewrite: bool = True) ->
         says=app.description or says,
         digest=digest(app, base),
     )
-
-
-def plan_file(path: str | Path) -> Plan:
-    """The plan of a TOML file, or of app.toml in a folder.
-
-    Raises AppErrors with every mistake, each at its line; where some entries cannot be read, the others are planned all the same.
-    """
-    file = read(Path(path))
-    draft = Draft.of(file)
-    errors = [*draft.errors, *Planner.of(draft.parts, file.path.parent).errors]
-    if errors:
-        raise file.refuse(errors)
-    assert draft.app, "a draft without mistakes is an app"
-    return plan(draft.app, file.path.parent, file.says)
 
 
 def unlocated(error: AppError, app: App) -> str:

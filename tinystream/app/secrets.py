@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import SecretStr
-
 from tinystream.errors import AppError
 from tinystream.plan.stage import Definition
 
@@ -36,13 +34,11 @@ def hide(line: str) -> str:
 
 def secret_mistakes(options: Mapping[str, Any]) -> Iterator[AppError]:
     """Mistakes of a sink's options: a secret that is written out, and ${…} that names no variable."""
-    for option, given in options.items():
-        value = plain(given)
-        if value is None:
+    for option, value in options.items():
+        if not isinstance(value, str):
             continue
         bad = [m[0] for m in REFERENCE.finditer(value) if not (m[0].endswith("}") and NAME.fullmatch(m[1]))]
-        whole = REFERENCE.fullmatch(value)
-        if is_secret(option) and not (whole and NAME.fullmatch(whole[1])):
+        if is_secret(option) and (bad or not REFERENCE.fullmatch(value)):
             yield AppError(
                 (option,), f"{option} is a secret and does not belong into a definition", f'{option} = "${{MQTT_{option.upper()}}}"'
             )
@@ -78,15 +74,5 @@ def resolve_secrets(sink: SINK, environ: Mapping[str, str]) -> SINK:
         return environ[name]
 
     kind = getattr(sink, "kind", type(sink).__name__)
-    resolved = {}
-    for option, given in dict(sink).items():
-        value = plain(given)
-        if value is not None and "${" in value:
-            text = REFERENCE.sub(partial(value_of, option), value)
-            resolved[option] = SecretStr(text) if isinstance(given, SecretStr) else text
-    return sink.model_copy(update=resolved)
-
-
-def plain(value: Any) -> str | None:
-    """The text of an option; None for one that is no text."""
-    return value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else None
+    options = {option: value for option, value in dict(sink).items() if isinstance(value, str) and "${" in value}
+    return sink.model_copy(update={option: REFERENCE.sub(partial(value_of, option), value) for option, value in options.items()})

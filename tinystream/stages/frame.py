@@ -27,7 +27,7 @@ from tinystream.plan.step import Step
 class Frame(Stage):
     """Cut a stream into overlapping, windowed frames."""
 
-    length_ms: float = Field(gt=0, description="length of a frame")
+    length_ms: float = Field(gt=0, le=60_000, description="length of a frame")
     hop_ms: float | None = Field(default=None, gt=0, description="from one frame to the next; one block where nothing is said")
     window: Literal["hann", "hamming", "blackman", "boxcar"] = Field(default="hann", description="shape; boxcar is none")
 
