@@ -39,7 +39,7 @@ MODELS = [
     "tflm/person_detect",
     "tflm/simple_add_model",
 ]
-REFUSED_BY_TFLITE = {"tflm/person_detect"}      # it wants another quantized_dimension than the file has; TFLM does not mind
+REFUSED_BY_TFLITE = {"tflm/person_detect"}  # it wants another quantized_dimension than the file has; TFLM does not mind
 
 
 @pytest.fixture(autouse=True)
@@ -155,11 +155,14 @@ def worked_over(interpreter, operators):
 
 
 def reference(file):
-    tflite = pytest.importorskip("tflite_runtime.interpreter", reason="needs tflite-runtime; what came after it rounds dense layers otherwise")
+    tflite = pytest.importorskip(
+        "tflite_runtime.interpreter", reason="needs tflite-runtime; what came after it rounds dense layers otherwise"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        interpreter = tflite.Interpreter(str(file), experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF,
-                                         experimental_preserve_all_tensors=True)
+        interpreter = tflite.Interpreter(
+            str(file), experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF, experimental_preserve_all_tensors=True
+        )
     interpreter.allocate_tensors()
     return interpreter
 
