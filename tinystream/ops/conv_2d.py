@@ -93,7 +93,7 @@ class Conv2d:
             ),
             scratch=dict(patch=("uint8", at_once * rows.shape[1]), acc=("int32", at_once * outputs)),
             cost=dict(mac8=pixels * rows.size, requant=y.size, mem=pixels * rows.shape[1]),
-            says=f"{self.weight.shape[1]}x{self.weight.shape[2]} convolution to {outputs} channels, {self.padding}, stride {'x'.join(map(str, self.stride))}",
+            says="{}x{} convolution to {} channels, {}, stride {}x{}".format(*self.weight.shape[1:3], outputs, self.padding, *self.stride),
         )
 
     def ideal(self, x, blocks):
