@@ -16,14 +16,30 @@ from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 
-MODELS = """
-    arm_kws/cnn_s_quantized arm_kws/dnn_s_quantized arm_kws/ds_cnn_s_quantized imu/magic_wand_charms_int8 mlonmcu/micro_speech_custom
-    mlperf_tiny/ad01_int8 mlperf_tiny/ic_resnet_int8 mlperf_tiny/kws_ref_model_int8 mlperf_tiny/str_ww_ref_model_int8 mlperf_tiny/vww_96_int8
-    mltk/audio_example1 mltk/autoencoder_example mltk/image_example1 mltk/keyword_spotting_on_off mltk/tflite_micro_magic_wand
-    mltk/tflite_micro_speech st_aed/yamnet_256_esc10_int8 tflm/hello_world_int8 tflm/micro_speech_quantized tflm/person_detect
-    tflm/simple_add_model
-""".split()
-REFUSED_BY_TFLITE = {"tflm/person_detect"}      # it wants another quantized_dimension than the file has; TFLM does not mind
+MODELS = [
+    "arm_kws/cnn_s_quantized",
+    "arm_kws/dnn_s_quantized",
+    "arm_kws/ds_cnn_s_quantized",
+    "imu/magic_wand_charms_int8",
+    "mlonmcu/micro_speech_custom",
+    "mlperf_tiny/ad01_int8",
+    "mlperf_tiny/ic_resnet_int8",
+    "mlperf_tiny/kws_ref_model_int8",
+    "mlperf_tiny/str_ww_ref_model_int8",
+    "mlperf_tiny/vww_96_int8",
+    "mltk/audio_example1",
+    "mltk/autoencoder_example",
+    "mltk/image_example1",
+    "mltk/keyword_spotting_on_off",
+    "mltk/tflite_micro_magic_wand",
+    "mltk/tflite_micro_speech",
+    "st_aed/yamnet_256_esc10_int8",
+    "tflm/hello_world_int8",
+    "tflm/micro_speech_quantized",
+    "tflm/person_detect",
+    "tflm/simple_add_model",
+]
+REFUSED_BY_TFLITE = {"tflm/person_detect"}  # it wants another quantized_dimension than the file has; TFLM does not mind
 
 
 @pytest.fixture(autouse=True)
@@ -118,22 +134,35 @@ def test_every_tensor_inside_is_that_of_tflites_reference_kernels(name):
     x = [b[:6] for b in awkward(name)]
     fired, fired_in_c = Engine(plan).push(*x), Native(plan).push(*x)
     operators = [op for op in model.needed if op.kind not in ALIASES]
+    overwritten = worked_over(interpreter, operators)
+    assert len(overwritten) <= 4, "only what ADD and SOFTMAX read"
     for n in range(6):
         for block, tensor, details in zip(x, model.inputs, interpreter.get_input_details()):
             interpreter.set_tensor(details["index"], as_the_file_says(block[n], tensor, details["dtype"]).reshape(details["shape"]))
         interpreter.invoke()
         for i, operator in enumerate(operators):
+            if operator.y.index in overwritten:
+                continue
             want = interpreter.get_tensor(operator.y.index).ravel()
             np.testing.assert_array_equal(fired[i].y[n].ravel(), want, err_msg=f"{operator.label}, input {n}")
             np.testing.assert_array_equal(fired_in_c[i].y[n].ravel(), want, err_msg=f"{operator.label} in C, input {n}")
 
 
+def worked_over(interpreter, operators):
+    """Tensors in whose memory a later operator of the interpreter puts its own output, so that nobody can see them."""
+    place = {op.y.index: interpreter.tensor(op.y.index)().__array_interface__["data"][0] for op in operators}
+    return {t.index for op in operators for t in op.flowing if t.index in place and place[t.index] == place[op.y.index]}
+
+
 def reference(file):
-    tflite = pytest.importorskip("tflite_runtime.interpreter", reason="needs tflite-runtime: its later versions round dense layers otherwise")
+    tflite = pytest.importorskip(
+        "tflite_runtime.interpreter", reason="needs tflite-runtime; what came after it rounds dense layers otherwise"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        interpreter = tflite.Interpreter(str(file), experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF,
-                                         experimental_preserve_all_tensors=True)
+        interpreter = tflite.Interpreter(
+            str(file), experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF, experimental_preserve_all_tensors=True
+        )
     interpreter.allocate_tensors()
     return interpreter
 

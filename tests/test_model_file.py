@@ -36,7 +36,7 @@ def compile_all(data: bytes) -> list[Step]:
 
 
 def outcome(data: bytes) -> str:
-    """"" where it compiles, else the ModelError; anything else that is raised fails the test."""
+    """ "" where it compiles, else the ModelError; anything else that is raised fails the test."""
     try:
         compile_all(data)
     except ModelError as error:
@@ -69,8 +69,8 @@ def test_changed_bytes_compile_or_are_refused_quickly(name):
 @pytest.mark.parametrize("name", ["tiny", "tflm/hello_world_int8", KWS])
 def test_every_truncation_is_refused(name):
     whole = source_bytes(name)
-    content = len(whole) - 16           # the last bytes may be padding
-    for end in [*range(0, min(content, 400)), *np.linspace(0, content, 100).astype(int).tolist()]:
+    content = len(whole) - 16  # the last bytes may be padding
+    for end in [*range(min(content, 400)), *np.linspace(0, content, 100).astype(int).tolist()]:
         said = outcome(whole[:end])
         assert said, f"the first {end} of {len(whole)} bytes compile"
 
@@ -88,14 +88,23 @@ def test_a_missing_file_is_told_by_its_path(tmp_path):
 # --- what is refused ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "says"), [
-    ("mlperf_tiny/kws_ref_model_float32", "tensor 'input_1' of kws_ref_model_float32.tflite is float32; only int8 models are compiled"),
-    ("tflm/hello_world_float", "is float32; only int8 models are compiled"),
-    ("micro_wake_word/v2_okay_nabu", "v2_okay_nabu.tflite has 2 subgraphs; one is supported"),
-    ("tflm/trained_lstm_int8", "1 of 4 operators of trained_lstm_int8.tflite have no integer kernel here: UNIDIRECTIONAL_SEQUENCE_LSTM (#0)"),
-    ("tflm/keyword_scrambled_8bit", "7 of 15 operators of keyword_scrambled_8bit.tflite have no integer kernel here: SVDF (#1, #3, #5 and 4 more)"),
-    ("tflm/audio_preprocessor_int8", "SIGNALWINDOW (#0)"),
-])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("mlperf_tiny/kws_ref_model_float32", "tensor 'input_1' of kws_ref_model_float32.tflite is float32; only int8 models are compiled"),
+        ("tflm/hello_world_float", "is float32; only int8 models are compiled"),
+        ("micro_wake_word/v2_okay_nabu", "v2_okay_nabu.tflite has 2 subgraphs; one is supported"),
+        (
+            "tflm/trained_lstm_int8",
+            "1 of 4 operators of trained_lstm_int8.tflite have no integer kernel here: UNIDIRECTIONAL_SEQUENCE_LSTM (#0)",
+        ),
+        (
+            "tflm/keyword_scrambled_8bit",
+            "7 of 15 operators of keyword_scrambled_8bit.tflite have no integer kernel here: SVDF (#1, #3, #5 and 4 more)",
+        ),
+        ("tflm/audio_preprocessor_int8", "SIGNALWINDOW (#0)"),
+    ],
+)
 def test_what_is_not_compiled_is_named(name, says):
     with pytest.raises(ModelError) as error:
         read_model(path(name))
@@ -106,7 +115,9 @@ def test_what_is_not_compiled_is_named(name, says):
 def test_an_input_of_another_size_scale_or_type_is_refused_with_both_told():
     model = parse_model(tiny_model(), "model.tflite")
     x = signals(model)[0]
-    with pytest.raises(ModelError, match=r"model\.tflite wants 4x5x1 int8 with scale 0\.5, zero -3, and is given 6x5 int8 with scale 0\.5, zero -3") as error:
+    with pytest.raises(
+        ModelError, match=r"model\.tflite wants 4x5x1 int8 with scale 0\.5, zero -3, and is given 6x5 int8 with scale 0\.5, zero -3"
+    ) as error:
         model.plan(replace(x, shape=(6, 5)))
     assert error.value.help == "stack.frames = 4"
     with pytest.raises(ModelError, match=r"is given 4x5x1 int8 with scale 0\.25, zero -3") as error:

@@ -32,8 +32,8 @@ def tiny_model(height: int = 4, width: int = 5, classes: int = 2, scale: float =
     return bytes(b.Output())
 
 
-def tensor(b, shape, dtype, buffer, name, scales, zeros) -> int:
-    quantisation = table(b, {2: ("offset", b.CreateNumpyVector(np.array(scales, np.float32))), 3: ("offset", longs(b, zeros))})
+def tensor(b, shape, dtype, buffer, name, scales, zeros, axis=0) -> int:
+    quantisation = table(b, {6: ("int32", axis), 2: ("offset", b.CreateNumpyVector(np.array(scales, np.float32))), 3: ("offset", longs(b, zeros))})
     members = {0: ints(b, shape), 3: b.CreateString(name), 4: quantisation}
     return table(b, {1: ("int8", dtype), 2: ("uint32", buffer), **{slot: ("offset", at) for slot, at in members.items()}})
 
@@ -47,16 +47,17 @@ def table(b, slots) -> int:
             "uint8": b.PrependUint8Slot,
             "int32": b.PrependInt32Slot,
             "uint32": b.PrependUint32Slot,
+            "float32": b.PrependFloat32Slot,
         }[kind](slot, value, 0)
     return b.EndObject()
 
 
 def ints(b, values) -> int:
-    return b.CreateNumpyVector(np.array(values, np.int32))
+    return b.CreateNumpyVector(np.array([*values], np.int32))
 
 
 def longs(b, values) -> int:
-    return b.CreateNumpyVector(np.array(values, np.int64))
+    return b.CreateNumpyVector(np.array([*values], np.int64))
 
 
 def offsets(b, members) -> int:

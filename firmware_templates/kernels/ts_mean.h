@@ -6,9 +6,8 @@
 
 struct ts_mean {
     int32_t pixels, channels;
-    int32_t divide;                 /* x and y have one scale: divide, towards zero */
     int32_t x_zero, y_zero;
-    int32_t multiplier, shift;      /* else: with the number of pixels in it */
+    int32_t multiplier, shift;      /* with the number of pixels in it */
     int32_t *acc;                   /* [channels] */
 };
 
@@ -24,9 +23,7 @@ static void ts_mean(const struct ts_mean *k, const int8_t *x, int8_t *y)
     }
     for (int32_t c = 0; c < k->channels; c++) {
         const int32_t sum = acc[c] - k->pixels * k->x_zero;
-        if (k->divide) {
-            y[c] = (int8_t)(acc[c] / k->pixels);
-        } else if (k->shift > 0) {          /* sum << shift may need more than 32 bits: shift less after the product */
+        if (k->shift > 0) {          /* sum << shift may need more than 32 bits: shift less after the product */
             y[c] = ts_sat8((((int64_t)sum * k->multiplier + ((int64_t)1 << (30 - k->shift))) >> (31 - k->shift)) + k->y_zero);
         } else {
             y[c] = ts_sat8((int64_t)ts_requant(sum, k->multiplier, k->shift) + k->y_zero);

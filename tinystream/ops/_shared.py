@@ -11,14 +11,16 @@ from tinystream.plan.fixed import quantize_multiplier, requant
 from tinystream.plan.model import Operator, Tensor
 
 Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
-ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")     # ActivationFunctionType
-PADDINGS = ("same", "valid")                                # Padding
+ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType
+PADDINGS = ("same", "valid")  # Padding
 
 
 def read_activation(operator: Operator, slot: int) -> Activation:
     number = operator.option(slot, 0, "b")
     if not 0 <= number < len(ACTIVATIONS):
-        raise operator.refuse(f"has the fused activation {number}", "only none, RELU, RELU_N1_TO_1 and RELU6 are fused; use a layer of its own")
+        raise operator.refuse(
+            f"has the fused activation {number}", "only none, RELU, RELU_N1_TO_1 and RELU6 are fused; use a layer of its own"
+        )
     return ACTIVATIONS[number]
 
 
@@ -65,11 +67,17 @@ def clamp(activation: str, scale: float, zero: int) -> tuple[int, int]:
 
     Source: tensorflow/lite/kernels/kernel_util.cc, CalculateActivationRangeQuantized; float32, as there.
     """
+
     def count(real: float) -> int:
         exact = float(np.float32(real) / np.float32(scale))
         return zero + int(np.floor(abs(exact) + 0.5)) * (1 if exact >= 0 else -1)
 
-    low, high = {"none": (-128, 127), "relu": (count(0.0), 127), "relu_n1_to_1": (count(-1.0), count(1.0)), "relu6": (count(0.0), count(6.0))}[activation]
+    low, high = {
+        "none": (-128, 127),
+        "relu": (count(0.0), 127),
+        "relu_n1_to_1": (count(-1.0), count(1.0)),
+        "relu6": (count(0.0), count(6.0)),
+    }[activation]
     return max(low, -128), min(high, 127)
 
 
@@ -94,8 +102,10 @@ def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) ->
     folded = bias.astype(np.int64) - w.sum(axis=1) * (x_zero + 128)
     low, high = folded + 255 * np.minimum(w, 0).sum(axis=1), folded + 255 * np.maximum(w, 0).sum(axis=1)
     if low.min() <= -(2**31) or high.max() >= 2**31:
-        raise ModelError(f"{what} has a channel whose sum may exceed 32 bits: {max(-int(low.min()), int(high.max()))}",
-                         "a bias this large is a mistake of the conversion, or a dead channel: train or convert again")
+        raise ModelError(
+            f"{what} has a channel whose sum may exceed 32 bits: {max(-int(low.min()), int(high.max()))}",
+            "a bias this large is a mistake of the conversion, or a dead channel: train or convert again",
+        )
     return folded.astype(np.int32)
 
 
@@ -107,7 +117,9 @@ def narrow(k, acc) -> np.ndarray:
 # --- windows over an image ------------------------------------------------------------------------------------------
 
 
-def windows(shape: tuple[int, int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: str) -> dict[str, int]:
+def windows(
+    shape: tuple[int, int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: str
+) -> dict[str, int]:
     """Params of a sliding window: TFLite's output size, and how far the first window begins outside.
 
     Source: tensorflow/lite/kernels/padding.h, ComputePaddingHeightWidth.
@@ -117,11 +129,25 @@ def windows(shape: tuple[int, int, int], kernel: tuple[int, int], stride: tuple[
         reach = (window - 1) * gap + 1
         y = -(-x // step) if padding == "same" else -(-(x - reach + 1) // step)
         if y < 1:
-            raise ModelError(f"a window of {reach} does not fit an image of {'x'.join(map(str, shape))}", 'padding = "same", or a larger input')
+            raise ModelError(
+                f"a window of {reach} does not fit an image of {'x'.join(map(str, shape))}", 'padding = "same", or a larger input'
+            )
         sizes[axis] = y, max(0, (y - 1) * step + reach - x) // 2
-    return dict(height=shape[0], width=shape[1], channels=shape[2], y_height=sizes["y"][0], y_width=sizes["x"][0],
-                kernel_height=kernel[0], kernel_width=kernel[1], stride_y=stride[0], stride_x=stride[1],
-                dilation_y=dilation[0], dilation_x=dilation[1], pad_y=sizes["y"][1], pad_x=sizes["x"][1])
+    return dict(
+        height=shape[0],
+        width=shape[1],
+        channels=shape[2],
+        y_height=sizes["y"][0],
+        y_width=sizes["x"][0],
+        kernel_height=kernel[0],
+        kernel_width=kernel[1],
+        stride_y=stride[0],
+        stride_x=stride[1],
+        dilation_y=dilation[0],
+        dilation_x=dilation[1],
+        pad_y=sizes["y"][1],
+        pad_x=sizes["x"][1],
+    )
 
 
 def slide(k, x: np.ndarray, outside) -> np.ndarray:
@@ -132,12 +158,18 @@ def slide(k, x: np.ndarray, outside) -> np.ndarray:
     n = len(x)
     high = max((k.y_height - 1) * k.stride_y + (k.kernel_height - 1) * k.dilation_y + 1 - k.pad_y, k.height)
     wide = max((k.y_width - 1) * k.stride_x + (k.kernel_width - 1) * k.dilation_x + 1 - k.pad_x, k.width)
-    padded = np.pad(x.reshape(n, k.height, k.width, k.channels), ((0, 0), (k.pad_y, high - k.height), (k.pad_x, wide - k.width), (0, 0)),
-                    constant_values=outside)
+    padded = np.pad(
+        x.reshape(n, k.height, k.width, k.channels),
+        ((0, 0), (k.pad_y, high - k.height), (k.pad_x, wide - k.width), (0, 0)),
+        constant_values=outside,
+    )
     a, b, c, d = padded.strides
     return np.lib.stride_tricks.as_strided(
-        padded, (n, k.y_height, k.y_width, k.kernel_height, k.kernel_width, k.channels),
-        (a, b * k.stride_y, c * k.stride_x, b * k.dilation_y, c * k.dilation_x, d), writeable=False)
+        padded,
+        (n, k.y_height, k.y_width, k.kernel_height, k.kernel_width, k.channels),
+        (a, b * k.stride_y, c * k.stride_x, b * k.dilation_y, c * k.dilation_x, d),
+        writeable=False,
+    )
 
 
 def in_parts(x: np.ndarray, bytes_each: int):

@@ -37,7 +37,7 @@ from tinystream.plan.model import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-PADDING, STRIDE_X, STRIDE_Y, ACTIVATION, DILATION_X, DILATION_Y = range(6)     # slots of Conv2DOptions
+PADDING, STRIDE_X, STRIDE_Y, ACTIVATION, DILATION_X, DILATION_Y = range(6)  # slots of Conv2DOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +61,17 @@ class Conv2d:
         weight, bias, scale = read_filter(operator, 0)
         if weight.ndim != 4 or weight.shape[3] != x_shape[2]:
             raise operator.refuse(f"has weights {list(weight.shape)} for {x_shape[2]} channels", "grouped convolutions are not supported")
-        return cls(x_shape, weight, bias, scale, **out_signal(operator.y), stride=read_steps(operator, STRIDE_Y, STRIDE_X),
-                   dilation=read_steps(operator, DILATION_Y, DILATION_X), padding=read_padding(operator, PADDING),
-                   activation=read_activation(operator, ACTIVATION))
+        return cls(
+            x_shape,
+            weight,
+            bias,
+            scale,
+            **out_signal(operator.y),
+            stride=read_steps(operator, STRIDE_Y, STRIDE_X),
+            dilation=read_steps(operator, DILATION_Y, DILATION_X),
+            padding=read_padding(operator, PADDING),
+            activation=read_activation(operator, ACTIVATION),
+        )
 
     def plan(self, x: Signal) -> Step:
         outputs = len(self.weight)
@@ -78,11 +86,14 @@ class Conv2d:
             x=(x,),
             y=y,
             params=dict(**place, outputs=outputs, x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
-            tables=dict(weight=rows, bias=accumulator(f"a convolution to {y}", rows, self.bias, x.zero),
-                        **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs))),
+            tables=dict(
+                weight=rows,
+                bias=accumulator(f"a convolution to {y}", rows, self.bias, x.zero),
+                **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
+            ),
             scratch=dict(patch=("uint8", at_once * rows.shape[1]), acc=("int32", at_once * outputs)),
             cost=dict(mac8=pixels * rows.size, requant=y.size, mem=pixels * rows.shape[1]),
-            says=f"{self.weight.shape[1]}x{self.weight.shape[2]} convolution to {outputs} channels, {self.padding}, stride {'x'.join(map(str, self.stride))}",
+            says="{}x{} convolution to {} channels, {}, stride {}x{}".format(*self.weight.shape[1:3], outputs, self.padding, *self.stride),
         )
 
     def ideal(self, x, blocks):
@@ -103,13 +114,13 @@ class Conv2d:
         return activate(y, self.activation, self.y_scale, self.y_zero)
 
 
-BOUND = 1.0     # counts: half from each of the two roundings, the first one a power of two finer
+BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
 
 
 def run(k, s, x):
     exact = np.float32 if 255 * np.abs(k.weight.astype(np.int64)).sum(axis=1).max() < 2**24 else np.float64
-    weight = k.weight.T.astype(exact)          # whole numbers below 2**24, or 2**53: every partial sum is exact
+    weight = k.weight.T.astype(exact)  # whole numbers below 2**24, or 2**53: every partial sum is exact
     parts = []
     for part in in_parts(x, k.y_height * k.y_width * (len(weight) * 8 + k.outputs * 24)):
         patches = slide(k, part.astype(exact) + 128, k.x_zero + 128).reshape(len(part), k.y_height, k.y_width, -1)
@@ -121,7 +132,9 @@ def _example(x_shape, kernel, outputs, seed, *, x_zero=-7, big=1.0, per_channel=
     rng = np.random.default_rng(seed)
     weight = rng.integers(-127, 128, (outputs, *kernel, x_shape[2])).astype(np.int8)
     scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(weight[0].size)
-    conv = Conv2d(x_shape, weight, rng.integers(-bias, bias + 1, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options)
+    conv = Conv2d(
+        x_shape, weight, rng.integers(-bias, bias + 1, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options
+    )
     return conv, Signal(x_shape, "int8", Fraction(30), 0.05, x_zero)
 
 

@@ -37,7 +37,7 @@ from tinystream.plan.model import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-PADDING, STRIDE_X, STRIDE_Y, _, ACTIVATION, DILATION_X, DILATION_Y = range(7)      # slots of DepthwiseConv2DOptions
+PADDING, STRIDE_X, STRIDE_Y, _, ACTIVATION, DILATION_X, DILATION_Y = range(7)  # slots of DepthwiseConv2DOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +61,17 @@ class DepthwiseConv2d:
         weight, bias, scale = read_filter(operator, -1)
         if weight.ndim != 4 or weight.shape[0] != 1 or not x_shape[2] or weight.shape[3] % x_shape[2]:
             raise operator.refuse(f"has weights {list(weight.shape)} for {x_shape[2]} channels")
-        return cls(x_shape, weight[0], bias, scale, **out_signal(operator.y), stride=read_steps(operator, STRIDE_Y, STRIDE_X),
-                   dilation=read_steps(operator, DILATION_Y, DILATION_X), padding=read_padding(operator, PADDING),
-                   activation=read_activation(operator, ACTIVATION))
+        return cls(
+            x_shape,
+            weight[0],
+            bias,
+            scale,
+            **out_signal(operator.y),
+            stride=read_steps(operator, STRIDE_Y, STRIDE_X),
+            dilation=read_steps(operator, DILATION_Y, DILATION_X),
+            padding=read_padding(operator, PADDING),
+            activation=read_activation(operator, ACTIVATION),
+        )
 
     def plan(self, x: Signal) -> Step:
         outputs, channels = self.weight.shape[2], self.x_shape[2]
@@ -74,25 +82,40 @@ class DepthwiseConv2d:
         y = Signal((place["y_height"], place["y_width"], outputs), "int8", x.rate_hz, self.y_scale, self.y_zero)
         low, high = clamp(self.activation, self.y_scale, self.y_zero)
         # bytes counted from -128 would need them widened first; a window is too short for that to pay
-        bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(axis=0, dtype=np.int64)
+        bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(
+            axis=0, dtype=np.int64
+        )
         reach = any(place[n] for n in ("pad_y", "pad_x")) or self.padding == "same"
         return Step(
             module=__name__,
             x=(x,),
             y=y,
             params=dict(**place, each=outputs // channels, x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
-            tables=dict(weight=columns, bias=bias.astype(np.int32),
-                        **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs))),
+            tables=dict(
+                weight=columns,
+                bias=bias.astype(np.int32),
+                **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
+            ),
             scratch=dict(outside=("int8", channels if reach else 1), acc=("int32", outputs)),
             cost=dict(mac8=y.size * len(columns), requant=y.size, mem=y.size * len(columns) // 2),
             says=f"{self.weight.shape[0]}x{self.weight.shape[1]} depthwise convolution to {outputs} channels, {self.padding}, "
-                 f"stride {'x'.join(map(str, self.stride))}",
+            f"stride {'x'.join(map(str, self.stride))}",
         )
 
     def dense(self) -> Conv2d:
         """The same as a convolution of one input channel."""
-        return Conv2d(self.x_shape, np.ascontiguousarray(self.weight.transpose(2, 0, 1)[..., None]), self.bias, self.weight_scale,
-                      self.y_scale, self.y_zero, self.stride, self.dilation, self.padding, self.activation)
+        return Conv2d(
+            self.x_shape,
+            np.ascontiguousarray(self.weight.transpose(2, 0, 1)[..., None]),
+            self.bias,
+            self.weight_scale,
+            self.y_scale,
+            self.y_zero,
+            self.stride,
+            self.dilation,
+            self.padding,
+            self.activation,
+        )
 
     def ideal(self, x, blocks):
         """The definition, a window tap at a time, in real numbers."""
@@ -112,7 +135,7 @@ class DepthwiseConv2d:
         return activate(y, self.activation, self.y_scale, self.y_zero)
 
 
-BOUND = 1.0     # counts: half from each of the two roundings, the first one a power of two finer
+BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
 
 
@@ -134,7 +157,9 @@ def _example(x_shape, kernel, each, seed, *, x_zero=-7, per_channel=True, big=1.
     outputs = x_shape[2] * each
     weight = rng.integers(-127, 128, (*kernel, outputs)).astype(np.int8)
     scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(kernel[0] * kernel[1])
-    layer = DepthwiseConv2d(x_shape, weight, rng.integers(-3000, 3000, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options)
+    layer = DepthwiseConv2d(
+        x_shape, weight, rng.integers(-3000, 3000, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options
+    )
     return layer, Signal(x_shape, "int8", Fraction(30), 0.05, x_zero)
 
 

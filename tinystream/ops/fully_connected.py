@@ -16,13 +16,24 @@ from fractions import Fraction
 
 import numpy as np
 
-from tinystream.ops._shared import Activation, accumulator, activate, clamp, in_parts, multipliers, narrow, out_signal, read_activation, read_filter
+from tinystream.ops._shared import (
+    Activation,
+    accumulator,
+    activate,
+    clamp,
+    in_parts,
+    multipliers,
+    narrow,
+    out_signal,
+    read_activation,
+    read_filter,
+)
 from tinystream.plan.model import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-ACTIVATION, FORMAT = 0, 1           # slots of FullyConnectedOptions
-INPUTS_AT_ONCE, OUTPUTS_AT_ONCE = 512, 64       # bound the scratch of large layers; as in ts_fully_connected.h
+ACTIVATION, FORMAT = 0, 1  # slots of FullyConnectedOptions
+INPUTS_AT_ONCE, OUTPUTS_AT_ONCE = 512, 64  # bound the scratch of large layers; as in ts_fully_connected.h
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +51,9 @@ class FullyConnected:
     def read(cls, operator: Operator) -> FullyConnected:
         weight, bias, scale = read_filter(operator, 0)
         if weight.ndim != 2 or operator.option(FORMAT, 0, "b") != 0:
-            raise operator.refuse(f"has weights {list(weight.shape)} in format {operator.option(FORMAT, 0, 'b')}; only [outputs, inputs] is supported")
+            raise operator.refuse(
+                f"has weights {list(weight.shape)} in format {operator.option(FORMAT, 0, 'b')}; only [outputs, inputs] is supported"
+            )
         if operator.flow().size * weight.shape[0] != operator.y.size * weight.shape[1] or operator.y.dims[-1] != weight.shape[0]:
             raise operator.refuse(f"has weights {list(weight.shape)} for {operator.flow()} to {operator.y}")
         return cls(weight, bias, scale, **out_signal(operator.y), activation=read_activation(operator, ACTIVATION))
@@ -55,8 +68,11 @@ class FullyConnected:
             x=(x,),
             y=y,
             params=dict(rows=rows, inputs=inputs, outputs=outputs, y_zero=self.y_zero, low=low, high=high),
-            tables=dict(weight=self.weight, bias=accumulator(f"a dense layer to {y}", self.weight, self.bias, x.zero),
-                        **multipliers(np.broadcast_to(self.product(x) / self.y_scale, outputs))),
+            tables=dict(
+                weight=self.weight,
+                bias=accumulator(f"a dense layer to {y}", self.weight, self.bias, x.zero),
+                **multipliers(np.broadcast_to(self.product(x) / self.y_scale, outputs)),
+            ),
             scratch=dict(bytes=("uint8", min(inputs, INPUTS_AT_ONCE)), acc=("int32", min(outputs, OUTPUTS_AT_ONCE))),
             cost=dict(mac8=y.size * inputs, requant=y.size, mem=x.size),
             says=f"dense, {inputs} to {outputs}",
@@ -75,12 +91,12 @@ class FullyConnected:
         return activate(y, self.activation, self.y_scale, self.y_zero).reshape(-1, *self.plan(*x).y.shape)
 
 
-BOUND = 1.0     # counts: half from each of the two roundings, the first one a power of two finer
+BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
 
 
 def run(k, s, x):
-    weight = k.weight.T.astype(np.float64)          # sums stay below 2**53: exact
+    weight = k.weight.T.astype(np.float64)  # sums stay below 2**53: exact
     parts = []
     for part in in_parts(x, k.rows * (k.inputs * 8 + k.outputs * 24)):
         acc = k.bias + ((part.reshape(len(part), k.rows, k.inputs) + 128.0) @ weight).astype(np.int64)

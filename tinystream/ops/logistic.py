@@ -3,6 +3,7 @@
     y[i] = table[x[i] + 128];   table = clamp(rounding_divide(logistic(q), 23) - 128),   q = requant(x - x_zero) in Q27
 
 -128 or 127 where |x - x_zero| reaches the radius at which q would leave 32 bits.  logistic() is gemmlowp's, in Q31.
+TFLite (not TFLM) makes the table from float exp, and is one count off in rare places.
 
 Source: tensorflow/lite/kernels/internal/reference/integer_ops/logistic.h; the scales from tflite-micro, logistic_common.cc.
 """

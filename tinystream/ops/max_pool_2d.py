@@ -26,7 +26,9 @@ class MaxPool2d(Pool):
         place = self.place()
         y = self.y(x, place)
         work = y.size * self.window[0] * self.window[1]
-        return Step(module=__name__, x=(x,), y=y, params=dict(**place, **self.range(x)), cost=dict(add=work, mem=work), says=f"largest {self.says}")
+        return Step(
+            module=__name__, x=(x,), y=y, params=dict(**place, **self.range(x)), cost=dict(add=work, mem=work), says=f"largest {self.says}"
+        )
 
     def ideal(self, x, blocks):
         y = np.empty((len(blocks), *self.plan(*x).y.shape))
@@ -35,7 +37,7 @@ class MaxPool2d(Pool):
         return activate(y, self.activation, x[0].scale, x[0].zero)
 
 
-BOUND = 0.5     # counts: relu6's 6 need not lie on a count; else exact
+BOUND = 0.5  # counts: relu6's 6 need not lie on a count; else exact
 BATCHED = True
 
 

@@ -3,10 +3,9 @@
     y[c] = sat8(requant(sum over the image of (x[c] - x_zero), multiplier, shift) + y_zero)
 
 multiplier * 2**(shift - 31) is x_scale / (y_scale * n), n = height * width: the multiplier of x_scale / y_scale, times
-2**j / n rounded down, the shift less j, with 2**j <= n < 2**(j + 1).  Where x and y have one scale and zero it is instead
-y[c] = sum / n towards zero.
+2**j / n rounded down, the shift less j, with 2**j <= n < 2**(j + 1).
 
-Source: tensorflow/lite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum and Mean; tflite-micro, reduce_common.cc.
+Source: tensorflow/lite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum; tflite-micro, reduce_common.cc.
 """
 
 from __future__ import annotations
@@ -46,12 +45,11 @@ class Mean:
             raise ModelError(f"a mean over {n} pixels; 1 to {(1 << 20) - 1} are supported", "pool before the mean")
         multiplier, shift = quantize_multiplier(x.scale / self.y_scale)
         j = min(n.bit_length() - 1, 31 + shift)
-        same = x.scale == self.y_scale and x.zero == self.y_zero
         return Step(
             module=__name__,
             x=(x,),
             y=Signal((channels,), "int8", x.rate_hz, self.y_scale, self.y_zero),
-            params=dict(pixels=n, channels=channels, divide=int(same), x_zero=x.zero, y_zero=self.y_zero,
+            params=dict(pixels=n, channels=channels, x_zero=x.zero, y_zero=self.y_zero,
                         multiplier=(multiplier << j) // n, shift=shift - j),
             scratch=dict(acc=("int32", channels)),
             cost=dict(add=x.size, mul=channels, mem=x.size),
@@ -63,18 +61,13 @@ class Mean:
         return np.clip(mean, (-128 - self.y_zero) * self.y_scale, (127 - self.y_zero) * self.y_scale)
 
 
-BOUND = 1.0         # counts: two roundings, or one towards zero
+BOUND = 1.0         # counts: half from each of the two roundings
 BATCHED = True
 
 
 def run(k, s, x):
     image = x.reshape(len(x), k.pixels, k.channels).astype(np.int64)
-    if k.divide:
-        total = image.sum(axis=1)
-        mean = np.sign(total) * (np.abs(total) // k.pixels)
-    else:
-        mean = requant(image.sum(axis=1) - k.pixels * k.x_zero, k.multiplier, k.shift) + k.y_zero
-    return sat8(mean)
+    return sat8(requant(image.sum(axis=1) - k.pixels * k.x_zero, k.multiplier, k.shift) + k.y_zero)
 
 
 EXAMPLES = [

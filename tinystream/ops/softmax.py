@@ -25,7 +25,7 @@ from tinystream.plan.model import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-BETA = 0            # slot of SoftmaxOptions
+BETA = 0  # slot of SoftmaxOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,10 @@ class Softmax:
 
     def plan(self, x: Signal) -> Step:
         if not 1 <= self.classes <= 511:
-            raise ModelError(f"a softmax over {self.classes} classes; its arithmetic is defined for 511 at most", "leave the softmax away and detect on logits")
+            raise ModelError(
+                f"a softmax over {self.classes} classes; its arithmetic is defined for 511 at most",
+                "leave the softmax away and detect on logits",
+            )
         multiplier, shift = quantize_multiplier(min(self.beta * x.scale * 2.0**26, 2.0**31 - 1))
         radius = input_radius(5, shift)
         exp = [exp_of_negative(int(requant(-d, multiplier, shift)), 5) if d <= radius else 0 for d in range(256)]
@@ -67,7 +70,7 @@ class Softmax:
         return np.minimum(e / e.sum(axis=1, keepdims=True), 255 / 256).reshape(blocks.shape)
 
 
-BOUND = 0.6     # counts: half from rounding, the rest gemmlowp's exp and reciprocal
+BOUND = 0.6  # counts: half from rounding, the rest gemmlowp's exp and reciprocal
 BATCHED = True
 
 
@@ -75,7 +78,7 @@ def run(k, s, x):
     rows = x.reshape(-1, k.classes).astype(np.int64)
     e = k.exp.astype(np.int64)[rows.max(axis=1, keepdims=True) - rows]
     total = rounding_divide(e, 12).sum(axis=1, keepdims=True)
-    zeros = 31 - msb(total)                                 # leading zeros of 32 bits
+    zeros = 31 - msb(total)  # leading zeros of 32 bits
     scale = one_over_one_plus((total << zeros) - (1 << 31))
     return sat8(rounding_divide(srdhm(scale, e), 12 - zeros + 23) - 128).reshape(x.shape)
 
@@ -83,7 +86,7 @@ def run(k, s, x):
 def one_over_one_plus(a: np.ndarray) -> np.ndarray:
     """1 / (1 + a) in Q31 for 0 <= a < 1 in Q31: gemmlowp's one_over_one_plus_x_for_x_in_0_1."""
     half = (a + (1 << 31)) >> 1
-    x = 1515870810 + srdhm(half, -1010580540)               # 48/17 - 32/17 d, in Q29
+    x = 1515870810 + srdhm(half, -1010580540)  # 48/17 - 32/17 d, in Q29
     for _ in range(3):
         x = x + 4 * srdhm(x, (1 << 29) - srdhm(half, x))
     return np.minimum(2 * x, 2**31 - 1)

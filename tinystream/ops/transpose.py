@@ -44,7 +44,9 @@ class Transpose:
     def plan(self, x: Signal) -> Step:
         axes = self.merged()
         if len(axes) > MOST_AXES:
-            raise ModelError(f"a transposition of {list(self.x_shape)} moves {len(axes)} axes; {MOST_AXES} at most", "reshape before transposing")
+            raise ModelError(
+                f"a transposition of {list(self.x_shape)} moves {len(axes)} axes; {MOST_AXES} at most", "reshape before transposing"
+            )
         shape = tuple(size for size, _ in axes) or (1,)
         axes = [(1, 0)] * (MOST_AXES - len(axes)) + axes
         return Step(
@@ -74,7 +76,7 @@ class Transpose:
         return y.reshape(len(blocks), *self.plan(*x).y.shape)
 
 
-BOUND = 1e-9    # counts: values only move
+BOUND = 1e-9  # counts: values only move
 BATCHED = True
 
 

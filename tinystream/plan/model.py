@@ -30,7 +30,7 @@ from tinystream.plan.flatbuffer import Table, damaged
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-LARGEST = 1 << 26           # elements of one tensor: more is damage, not a model for a microcontroller
+LARGEST = 1 << 26  # elements of one tensor: more is damage, not a model for a microcontroller
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +207,10 @@ def parse_model(data: bytes, name: str) -> Model:
         raise damaged(f"{name} does not start as one")
     root = Table.root(data)
     if root.count(SUBGRAPHS) != 1:
-        raise ModelError(f"{name} has {root.count(SUBGRAPHS)} subgraphs; one is supported",
-                         "control flow and variables (CALL_ONCE, IF, WHILE) are not compiled; export the model without its state")
+        raise ModelError(
+            f"{name} has {root.count(SUBGRAPHS)} subgraphs; one is supported",
+            "control flow and variables (CALL_ONCE, IF, WHILE) are not compiled; export the model without its state",
+        )
     graph = next(root.tables(SUBGRAPHS))
     buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
     tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
@@ -220,9 +222,27 @@ def parse_model(data: bytes, name: str) -> Model:
     return model
 
 
-OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4            # slots of Model
-DTYPES = ("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64", "complex128",
-          "uint64", "resource", "variant", "uint32", "uint16", "int4")      # TensorType
+OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4  # slots of Model
+DTYPES = (
+    "float32",
+    "float16",
+    "int32",
+    "uint8",
+    "int64",
+    "string",
+    "bool",
+    "int16",
+    "complex64",
+    "int8",
+    "float64",
+    "complex128",
+    "uint64",
+    "resource",
+    "variant",
+    "uint32",
+    "uint16",
+    "int4",
+)  # TensorType
 ALIASES = ("reshape", "squeeze", "expand_dims")
 
 
@@ -271,7 +291,7 @@ def read_operator(index: int, op: Table, kinds: list[str], tensors: list[Tensor]
     return Operator(index, kinds[code], op.table(4), inputs, outputs)
 
 
-LONGEST_LIST = 1024         # tensors of one operator that are looked at
+LONGEST_LIST = 1024  # tensors of one operator that are looked at
 
 
 def pick(tensors: list[Tensor], index: int) -> Tensor:
@@ -282,12 +302,19 @@ def pick(tensors: list[Tensor], index: int) -> Tensor:
 
 def strip_ends(model: Model) -> Model:
     """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the int8 tensors are the model's ends."""
-    inside = {op.inputs[0].index: op.y for op in model.operators if op.kind == "quantize" and op.inputs and op.inputs[0] and
-              op.inputs[0].dtype == "float32" and op.inputs[0].data is None}
-    outside = {op.y.index: op.inputs[0] for op in model.operators if op.kind == "dequantize" and op.inputs and op.inputs[0] and
-               op.inputs[0].data is None}
-    return replace(model, inputs=tuple(inside.get(t.index, t) for t in model.inputs),
-                   outputs=tuple(outside.get(t.index, t) for t in model.outputs))
+    inside = {
+        op.inputs[0].index: op.y
+        for op in model.operators
+        if op.kind == "quantize" and op.inputs and op.inputs[0] and op.inputs[0].dtype == "float32" and op.inputs[0].data is None
+    }
+    outside = {
+        op.y.index: op.inputs[0]
+        for op in model.operators
+        if op.kind == "dequantize" and op.inputs and op.inputs[0] and op.inputs[0].data is None
+    }
+    return replace(
+        model, inputs=tuple(inside.get(t.index, t) for t in model.inputs), outputs=tuple(outside.get(t.index, t) for t in model.outputs)
+    )
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------
@@ -296,8 +323,10 @@ def strip_ends(model: Model) -> Model:
 def check(model: Model) -> None:
     """Everything that planning relies on, but for what each operator knows of itself."""
     if not model.inputs or len(model.outputs) != 1:
-        raise ModelError(f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; at least one and exactly one are supported",
-                         "export the model with one output")
+        raise ModelError(
+            f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; at least one and exactly one are supported",
+            "export the model with one output",
+        )
     check_operators(model)
     check_tensors(model)
     check_order(model)
@@ -306,9 +335,11 @@ def check(model: Model) -> None:
 def check_operators(model: Model) -> None:
     unknown = [op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)]
     if unknown:
-        raise ModelError(f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
-                         + ", ".join(places(unknown)),
-                         "writing one takes two files, see tinystream/ops/__init__.py")
+        raise ModelError(
+            f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
+            + ", ".join(places(unknown)),
+            "writing one takes two files, see tinystream/ops/__init__.py",
+        )
 
 
 def places(operators: list[Operator]) -> list[str]:
@@ -322,13 +353,19 @@ def places(operators: list[Operator]) -> list[str]:
 def check_tensors(model: Model) -> None:
     for tensor in [*model.inputs, *(t for op in model.needed for t in [*op.flowing, op.y])]:
         if tensor.variable:
-            raise ModelError(f"tensor '{tensor.name}' of {model.name} is a variable that lives from call to call", "export the model without its state")
+            raise ModelError(
+                f"tensor '{tensor.name}' of {model.name} is a variable that lives from call to call", "export the model without its state"
+            )
         if tensor.dtype.startswith("float"):
-            raise ModelError(f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled",
-                             "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset")
+            raise ModelError(
+                f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled",
+                "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset",
+            )
         if not tensor.quantised:
-            raise ModelError(f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 with one scale and zero flows between operators",
-                             "convert with full integer quantisation, inference_input_type = inference_output_type = int8")
+            raise ModelError(
+                f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 with one scale and zero flows between operators",
+                "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
+            )
     for op in model.needed:
         if op.kind in ALIASES and (op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
             raise op.refuse("changes the number of values or their scale", "convert the model again")
@@ -356,8 +393,11 @@ def check_fit(name: str, given: Signal, wanted: Tensor) -> None:
     shape = "x".join(map(str, given.shape))
     stack = f"{shape} {given.dtype} with scale {given.scale:.6g}, zero {given.zero}"
     if given.size != wanted.size:
-        help = f"stack.frames = {wanted.dims[0]}" if given.size % given.shape[-1] == wanted.size % given.shape[-1] == 0 else \
-            f"make the features {'x'.join(map(str, wanted.dims))} values"
+        help = (
+            f"stack.frames = {wanted.dims[0]}"
+            if given.size % given.shape[-1] == wanted.size % given.shape[-1] == 0
+            else f"make the features {'x'.join(map(str, wanted.dims))} values"
+        )
     elif given.dtype != wanted.dtype:
         help = "a stage before the model must give int8"
     else:
@@ -372,7 +412,7 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 # --- operators by name --------------------------------------------------------------------------------------------
 
 
-MODULES = {"quantize": "requantize"}     # operators whose name a stage has; kernels share one folder
+MODULES = {"quantize": "requantize"}  # operators whose name a stage has; kernels share one folder
 
 
 def has_kernel(kind: str) -> bool:
