@@ -103,7 +103,7 @@ BATCHED = True
 
 LIMIT = 8190  # 4 * LIMIT is the largest |Z| a stage may leave, with the room for its rounding below 32767
 FRACTION = 13  # bits below the point inside a butterfly of 16 bits: 4 * 32762 * 2**13 < 2**31
-FRAMES_AT_ONCE = 2**17  # samples that numpy works on together: what stays in a cache
+SAMPLES_AT_ONCE = 2**16  # that numpy works on together: what stays in a cache
 
 
 def digits_reversed(count: int) -> np.ndarray:
@@ -116,37 +116,40 @@ def digits_reversed(count: int) -> np.ndarray:
 
 def run(k, s, x):
     y = np.empty((len(x), k.size // 2 + 1), np.int64)
-    step = max(1, FRAMES_AT_ONCE // k.size)
+    step = max(1, SAMPLES_AT_ONCE // k.size)
     for i in range(0, len(x), step):
         re, im, exponent = bins(k, x[i : i + step])
-        y[i : i + step] = power32(re, im) if k.precision == 32 else power16(re, im, 2 * exponent + 10 - 2 * k.log2_size)
+        y[i : i + step] = (power32(re, im) if k.precision == 32 else power16(re, im, 2 * exponent + 10 - 2 * k.log2_size)).T
     return y
 
 
 def bins(k, x) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(re, im, exponent) of frames x [n, length]: X / size in Q14 (32 bits; exponent 0), or 8 X / 2**exponent (16 bits).
 
-    Above size/4 it is the conjugate, as the split leaves it.
+    re and im are [size/2 + 1, n], exponent [n]; from here on frames are the last axis, where numpy is quick.  Above size/4
+    it is the conjugate, as the split leaves it.
     """
+    z = np.zeros((k.size, len(x)), np.int32)
+    z[: k.length] = x.T
     if k.precision == 16:
-        return bins16(k, x)
-    re, im = bins32(k, x)
-    return re, im, np.zeros((len(x), 1), np.int64)
+        return bins16(k, z[::2], z[1::2])
+    re, im = bins32(k, z[::2], z[1::2])
+    return re, im, np.zeros(len(x), np.int64)
 
 
 def complex_bins(k, x) -> np.ndarray:
-    """X / size in counts of x, as the integers have it: what the signal-to-noise ratio is measured on."""
+    """X / size in counts of x, as the integers have it: what the signal-to-noise ratio is measured on; [n, size/2 + 1]."""
     re, im, exponent = bins(k, x)
-    im[:, k.size // 4 + 1 :] *= -1
-    return (re + 1j * im) * (2.0**-14 if k.precision == 32 else 2.0 ** (exponent - 3) / k.size)
+    im[k.size // 4 + 1 :] *= -1
+    return ((re + 1j * im) * (2.0**-14 if k.precision == 32 else 2.0 ** (exponent - 3) / k.size)).T
 
 
 # --- 32 bits --------------------------------------------------------------------------------------------------
 
 
-def bins32(k, x):
+def bins32(k, re, im):
     sine = k.sine_q30.astype(np.int64)
-    re, im = (part.astype(np.int64) << (12 if k.radix == 4 else 13) for part in first_butterfly(k, x))
+    re, im = (part.astype(np.int64) << (12 if k.radix == 4 else 13) for part in first_butterfly(k, re, im))
     for quarter in quarters(k):
         a, b, c, d = twiddled(k, sine, re, im, quarter)
         a = tuple(rshift(part, 2) for part in a)
@@ -164,15 +167,12 @@ def power32(re, im):
 # --- 16 bits, block floating point ----------------------------------------------------------------------------
 
 
-def bins16(k, x):
+def bins16(k, re, im):
     sine = k.sine_q14.astype(np.int32)
-    z = np.zeros((len(x), k.size), np.int64)
-    z[:, : k.length] = x
-    shift = least_shift((z[:, ::2] ** 2 + z[:, 1::2] ** 2).max(1), -12) - (k.radix == 2)
-    exponent = shift
-    re, im = (rounded(part << FRACTION, shift + FRACTION) for part in first_butterfly(k, x))
+    shift = exponent = least_shift(re.astype(np.int64) ** 2 + im.astype(np.int64) ** 2, -12) - (k.radix == 2)
+    re, im = (rounded(part << FRACTION, shift + FRACTION) for part in first_butterfly(k, re, im))
     for quarter in quarters(k):
-        shift = least_shift((re * re + im * im).reshape(len(x), -1).max(1), 0)
+        shift = least_shift(re * re + im * im, 0)
         exponent = exponent + shift
         a, b, c, d = twiddled(k, sine, re, im, quarter)
         a = tuple(part << FRACTION for part in a)
@@ -180,103 +180,84 @@ def bins16(k, x):
         re, im = (rounded(part, shift + FRACTION) for part in butterfly(a, b, c, d))
     (even_r, even_i), odd = split(re, im)
     odd_r, odd_i = rotated(k, sine, *odd)
-    re, im = halves(even_r << FRACTION, even_i << FRACTION, odd_r >> 1, odd_i >> 1, last=lambda v: (v + 1024) >> 11)
-    return re, im, exponent[:, None]
+    re, im = halves(even_r << FRACTION, even_i << FRACTION, odd_r >> 1, odd_i >> 1)
+    return (re + 1024) >> 11, (im + 1024) >> 11, exponent
 
 
-def least_shift(largest, lowest: int) -> np.ndarray:
-    """The least s >= `lowest` with 4 |Z| / 2**s <= 4 * LIMIT, for the largest |Z|**2 of each frame."""
+def least_shift(squares, lowest: int) -> np.ndarray:
+    """The least s >= `lowest` with 4 |Z| / 2**s <= 4 * LIMIT, of each frame; `squares` are all |Z|**2."""
     limits = (LIMIT * LIMIT * 16) >> (2 * np.arange(3 - lowest))
-    return (3 - (largest[:, None] <= limits).sum(1)).astype(np.int32)
+    return (3 - (squares.max(0) <= limits[:, None]).sum(0)).astype(np.int32)
 
 
 def rounded(v, shift):
-    """v / 2**shift to nearest, halves towards +infinity; one shift a frame."""
-    shift = shift.reshape(-1, *[1] * (v.ndim - 1))
+    """v / 2**shift to nearest, halves towards +infinity, in 32 bits."""
     return (v + ((np.int32(1) << shift) >> 1)) >> shift
 
 
 def power16(re, im, shift):
     """(re**2 + im**2) * 2**shift; a large bin is first rounded to 15 bits, so that the squares stay within 32."""
-    wide = msb20(np.abs(re) | np.abs(im))
-    re, im = (rshift(part, wide) for part in (re, im))
+    size = np.abs(re) | np.abs(im)
+    wide = sum(((size >> n) > 0).astype(np.int32) for n in range(15, 20))
+    re, im = (rounded(part, wide).astype(np.int64) for part in (re, im))
     squares, shift = re * re + im * im, shift + 2 * wide
     return np.where(shift < 0, rshift(squares, np.maximum(-shift, 0)), squares << np.maximum(shift, 0))
-
-
-def msb20(x):
-    """How many bits x < 2**20 has above 15."""
-    return sum((x >> n > 0).astype(np.int64) for n in range(15, 20))
 
 
 # --- what both have in common ---------------------------------------------------------------------------------
 
 
-def first_butterfly(k, x):
-    """DFTs of 2 or 4 pairs of samples, in the order in which the next stages want them: (re, im), [n, size/2]."""
-    z = np.zeros((len(x), k.size), np.int32)
-    z[:, : k.length] = x
-    at = k.order.astype(np.int64)[:, None] + np.arange(k.radix) * (k.size // 2 // k.radix)
-    re, im = z[:, ::2][:, at], z[:, 1::2][:, at]
-    if k.radix == 2:
-        parts = [np.stack([part[..., 0] + part[..., 1], part[..., 0] - part[..., 1]], -1) for part in (re, im)]
-    else:
-        a, b, c, d = ((re[..., i], im[..., i]) for i in range(4))
-        parts = [part.swapaxes(1, 2) for part in butterfly(a, b, c, d, axis=1)]
-    return tuple(part.reshape(len(x), -1) for part in parts)
+def first_butterfly(k, re, im):
+    """DFTs of 2 or 4 pairs of samples, in the order in which the next stages want them: (re, im), [size/2, n]."""
+    at = k.order.astype(np.int64) + np.arange(k.radix)[:, None] * (k.size // 2 // k.radix)
+    re, im = re[at], im[at]
+    if k.radix == 4:
+        return butterfly(*zip(re[:, :, None], im[:, :, None]))
+    return tuple(np.stack([part[0] + part[1], part[0] - part[1]], 1).reshape(k.size // 2, -1) for part in (re, im))
 
 
 def quarters(k) -> list[int]:
     """For each stage of radix 4, the points of the DFTs that it joins."""
-    return [k.radix << 2 * i for i in range((k.log2_size - 1 - (2 if k.radix == 4 else 1)) // 2)]
+    return [quarter for quarter in (k.radix << 2 * i for i in range(6)) if quarter < k.size // 2]
 
 
 def twiddled(k, sine, re, im, quarter):
-    """The four inputs of all butterflies, each (re, im) [n, groups, quarter]; all but the first times W**(r j)."""
-    shape = (len(re), -1, 4, quarter)
+    """The four inputs of all butterflies, each (re, im) [groups, quarter, n]; all but the first times W**(r j), unrounded."""
+    shape = (-1, 4, quarter, re.shape[1])
     re, im = re.reshape(shape), im.reshape(shape)
-    step = k.size // (4 * quarter)
-    z = [(re[:, :, 0], im[:, :, 0])]
-    for r in (1, 2, 3):
-        angle = r * step * np.arange(quarter)
-        z.append(turned(re[:, :, r], im[:, :, r], sine[angle + k.size // 4], sine[angle]))
-    return z
+    angles = (r * k.size // (4 * quarter) * np.arange(quarter) for r in (1, 2, 3))
+    return [(re[:, 0], im[:, 0]), *(turned(k, sine, re[:, r], im[:, r], angle) for r, angle in enumerate(angles, 1))]
 
 
-def turned(re, im, cos, sin):
-    """(re + j im) (cos - j sin), unrounded."""
+def turned(k, sine, re, im, angle):
+    """(re + j im) W**angle, unrounded."""
+    cos, sin = sine[angle + k.size // 4, None], sine[angle, None]
     return re * cos + im * sin, im * cos - re * sin
 
 
-def butterfly(a, b, c, d, axis=2):
-    """DFT of four, stacked along `axis`."""
+def butterfly(a, b, c, d):
+    """DFTs of four: of (re, im) [groups, quarter, n] each, side by side as [points, n]."""
     sum_r, sum_i, difference_r, difference_i = a[0] + c[0], a[1] + c[1], a[0] - c[0], a[1] - c[1]
     other_r, other_i, turn_r, turn_i = b[0] + d[0], b[1] + d[1], b[0] - d[0], b[1] - d[1]
-    return (
-        np.stack([sum_r + other_r, difference_r + turn_i, sum_r - other_r, difference_r - turn_i], axis),
-        np.stack([sum_i + other_i, difference_i - turn_r, sum_i - other_i, difference_i + turn_r], axis),
-    )
+    re = [sum_r + other_r, difference_r + turn_i, sum_r - other_r, difference_r - turn_i]
+    im = [sum_i + other_i, difference_i - turn_r, sum_i - other_i, difference_i + turn_r]
+    return tuple(np.stack(parts, 1).reshape(-1, sum_r.shape[-1]) for parts in (re, im))
 
 
 def split(re, im):
     """((re, im) of Z[k] + Z*[-k], (re, im) of -j (Z[k] - Z*[-k])) for k = 0 .. size/4: twice the DFTs of even and odd samples."""
-    re, im = re.reshape(len(re), -1), im.reshape(len(im), -1)
-    up = np.arange(re.shape[1] // 2 + 1)
-    ar, ai, br, bi = re[:, up], im[:, up], re[:, -up], im[:, -up]
-    return (ar + br, ai - bi), (ai + bi, br - ar)
+    up = np.arange(len(re) // 2 + 1)
+    return (re[up] + re[-up], im[up] - im[-up]), (im[up] + im[-up], re[-up] - re[up])
 
 
 def rotated(k, sine, re, im):
     """(re + j im) W**k for k = 0 .. size/4."""
-    angle = np.arange(k.size // 4 + 1)
-    return turned(re, im, sine[angle + k.size // 4], sine[angle])
+    return turned(k, sine, re, im, np.arange(k.size // 4 + 1))
 
 
-def halves(even_r, even_i, odd_r, odd_i, last=lambda v: v):
+def halves(even_r, even_i, odd_r, odd_i):
     """All bins from the lower half's even and turned odd parts: X[k] = even + odd, X*[size/2 - k] = even - odd."""
-    upper_r, upper_i = last(even_r - odd_r)[:, -2::-1], last(even_i - odd_i)[:, -2::-1]
-    lower_r, lower_i = last(even_r + odd_r), last(even_i + odd_i)
-    return tuple(np.concatenate(parts, 1).astype(np.int64) for parts in ((lower_r, upper_r), (lower_i, upper_i)))
+    return tuple(np.concatenate([even + odd, (even - odd)[-2::-1]]) for even, odd in ((even_r, odd_r), (even_i, odd_i)))
 
 
 def _examples():
