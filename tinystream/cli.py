@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,12 +29,12 @@ from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
 from tinystream.app.sinks import SinkDefinition, Stdout
 from tinystream.emit.emit import emit as emit_c
-from tinystream.errors import TinystreamError
+from tinystream.errors import SinkError, TinystreamError
 from tinystream.io.broker import HOST, EmbeddedBroker
 from tinystream.io.delivery import encode
-from tinystream.io.sink import open_sinks
 from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.recording import find_recordings
+from tinystream.io.sink import Sinks, open_sinks
 from tinystream.plan.plan import Plan
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import run_live
@@ -66,7 +66,10 @@ Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING…", help="
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate to the app's")]
-Pick = Annotated[list[str] | None, typer.Option("--channel", metavar="NAME|NUMBER", help="take this channel or column (numbers from 1)")]
+Channel = Annotated[
+    str | None, typer.Option("--channel", metavar="N|NAME,…", help="channels or columns to take: numbers from 0, or names, with commas")
+]
+Counts = Annotated[bool, typer.Option("--counts", help="tables and float arrays hold the sensor's integers, not the source's unit")]
 Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", help="the MQTT broker, instead of the definition's")]
 
 
@@ -91,7 +94,8 @@ def replay_command(
     recordings: Recordings,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
-    channel: Pick = None,
+    channel: Channel = None,
+    counts: Counts = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; what comes out does not depend on it")] = 1,
     trace: Annotated[
         Path | None, typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings")
@@ -104,11 +108,13 @@ def replay_command(
     sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
     began, heard_s, events = time.perf_counter(), 0.0, 0
     with sinks, progress_bar("replay", len(paths)) as advance:
-        traces = replay_files(app, paths, engine.value, reading(resample, channel), jobs, "scores" if trace else "events")
-        for path, done in zip(paths, traces):
+        traces = replay_files(app, paths, engine.value, Reading(resample, channel, counts), jobs, "scores" if trace else "events")
+        for path, (done, notes) in zip(paths, traces):
+            for note in notes:
+                tell(f"note: {path}: {note}")
             for event in done.events:
                 print(encode(event.as_dict()), flush=True)
-                sinks.send(event.as_dict())
+                send(sinks, event)
             if trace:
                 save_trace(done, trace, path, several=len(paths) > 1)
             heard_s += seconds(plan, done)
@@ -124,18 +130,19 @@ def run(
     device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
-    channel: Pick = None,
+    channel: Channel = None,
+    counts: Counts = False,
     broker: Broker = None,
 ) -> None:
     """Run an app on live samples; every event goes to the app's sinks and, as a line of JSON, to stdout."""
     plan, definition = plan_file(app), load(app)
-    live = live_source(plan, source, device, reading(resample, channel))
+    live = live_source(plan, source, device, Reading(resample, channel, counts))
     with open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
         tell(f"{plan.name} listens; Ctrl-C ends it")
 
         def alert(event: Event) -> None:
             print(encode(event.as_dict()), flush=True)
-            sinks.send(event.as_dict())
+            send(sinks, event)
 
         try:
             done = run_live(plan, make_engine(plan, engine.value), live, alert, source)
@@ -146,25 +153,32 @@ def run(
 
 
 @cli.command()
-def verify(app: AppPath, recordings: Recordings, resample: Resample = False, channel: Pick = None, as_json: Json = False) -> None:
+def verify(
+    app: AppPath,
+    recordings: Recordings,
+    resample: Resample = False,
+    channel: Channel = None,
+    counts: Counts = False,
+    as_json: Json = False,
+) -> None:
     """Prove that the definition (numpy) and the generated C give the same bits on recordings; exit code 1 if not."""
     plan, paths = plan_file(app), find_recordings(recordings)
     python, native, compared = make_engine(plan, "python"), make_engine(plan, "native"), Compared()
     with progress_bar("verify", len(paths)) as advance:
         for path in paths:
-            found = compare(plan, python, native, reading(resample, channel).read(plan, path).samples, compared)
-            if found:
+            first = compare(plan, python, native, Reading(resample, channel, counts).read(plan, path).samples, compared)
+            if first:
                 if as_json:
-                    print(json.dumps(dict(identical=False, recording=str(path), step=found.step, index=found.index, values=found.values)))
-                raise TinystreamError(f"{plan.name} differs on {path}: {found.what}", f"the first step that differs is '{found.step}'")
+                    print(json.dumps(dict(identical=False, recording=str(path), step=first.step, index=first.index, values=first.values)))
+                raise TinystreamError(f"{plan.name} differs on {path}: {first.what}", f"the first step that differs is '{first.step}'")
             advance(1)
     parts = {"features": plan.features, "scores": plan.scores, "events": plan.detector}
-    counts = {what: compared.outputs.get(plan.steps[i].name, 0) for what, i in parts.items() if i is not None and i >= 0}
+    found = {what: compared.outputs.get(plan.steps[i].name, 0) for what, i in parts.items() if i is not None and i >= 0}
     if as_json:
-        print(json.dumps(dict(identical=True, recordings=len(paths), blocks=compared.blocks, **counts, values=compared.values)))
+        print(json.dumps(dict(identical=True, recordings=len(paths), blocks=compared.blocks, **found, values=compared.values)))
         return
     values = sum(compared.values.values())
-    words = ", ".join(f"{n} {what}" for what, n in counts.items())
+    words = ", ".join(f"{n} {what}" for what, n in found.items())
     print(f"identical: {words}; {values} values of {len(plan.steps)} steps in {count(len(paths), 'recording')}, python against native")
 
 
@@ -208,7 +222,7 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
     """Replay recordings, publish the alerts to a real MQTT broker in this process, print what a subscriber received."""
     plan, paths, definition = plan_file(app), find_recordings(recordings), load(app)
     runs = make_engine(plan, engine.value)
-    inputs = [reading(False, None).read(plan, path) for path in paths]
+    inputs = [Reading().read(plan, path) for path in paths]
     blocks = sum(len(recording.samples) // plan.x[0].shape[0] for recording in inputs)
     tell(f"{plan.name}: {plan.says}  ({len(plan.steps)} steps, {runs.name} engine)")
     with EmbeddedBroker() as broker, Subscriber(HOST, broker.port) as subscriber:
@@ -219,7 +233,7 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
 
                 def step(n: int, events: list[Event]) -> None:
                     for event in events:
-                        sinks.send(event.as_dict())
+                        send(sinks, event)
                     advance(n)
 
                 sent += len(replay(plan, runs, recording.samples, path.name, progress=step).events)
@@ -236,8 +250,10 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
 # --- what verbs share -----------------------------------------------------------------------------------------
 
 
-def reading(resample: bool, channel: list[str] | None) -> Reading:
-    return Reading(resample, tuple(int(c) if c.isdigit() else c for c in channel or ()))
+def send(sinks: Sinks, event: Event) -> None:
+    """To every sink.  One that has given up keeps the event for its last word at the end, and the app goes on."""
+    with suppress(SinkError):
+        sinks.send(event.as_dict())
 
 
 def other_sinks(sinks: tuple[Any, ...]) -> list[SinkDefinition]:
@@ -335,12 +351,14 @@ def main() -> None:
     try:
         cli()
     except TinystreamError as error:
-        tell(str(error))
+        tell("\n".join([str(error), *getattr(error, "__notes__", ())]))
         raise SystemExit(1) from None
     except BrokenPipeError:  # `tinystream replay … | head` is not a mistake
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        for note in getattr(stop, "__notes__", ()):  # alerts that were not delivered
+            tell(note)
         raise SystemExit(130) from None
 
 

@@ -136,7 +136,7 @@ def _at_rate(path: Path, content: Content, rate_hz: Fraction | None, resample: b
     """The content at the app's rate, and that rate."""
     here = content.rate_hz
     if here is None and rate_hz is None:
-        raise RecordingError(f"{path} does not say its rate", "--rate-hz N")
+        raise RecordingError(f"{path} does not say its rate", "give rate_hz")
     if here is None:
         return replace(content, notes=(*content.notes, f"it does not say its rate: taken as {hz(rate_hz)}")), rate_hz
     if rate_hz is None or here == rate_hz:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from tinystream.run.native import Native
 from tinystream.run.trace import Event, Recorder, Trace
 
 EngineName = Literal["auto", "python", "native"]
+Keep = Literal["events", "scores", "all"]
 CHUNK = 500  # blocks between two looks at the progress
 
 
@@ -51,7 +52,7 @@ def replay(
     engine: Runs,
     samples: np.ndarray,
     recording: str = "",
-    keep: Literal["events", "scores", "all"] = "events",
+    keep: Keep = "events",
     progress: Callable[[int, list[Event]], None] | None = None,
 ) -> Trace:
     """One recording from a fresh start.
@@ -77,27 +78,31 @@ class Reading:
     """How recordings are read for an app.
 
     resample: convert recordings of another rate.
-    pick:     the channels or columns to take, in the app's order: names, or numbers from 1.
+    channel:  channels or columns to take, in the app's order: names, or numbers from 0, with commas between them.
+    counts:   tables and arrays of floats hold the sensor's integers, not the source's unit.
     """
 
     resample: bool = False
-    pick: tuple[str | int, ...] = ()
+    channel: str | None = None
+    counts: bool = False
 
     def read(self, plan: Plan, path: Path) -> Recording:
         x = plan.x[0]
         assert x.sample_hz is not None, "a source has a sample rate"
         channels = x.shape[1] if len(x.shape) > 1 else 1
-        return read_recording(path, rate_hz=x.sample_hz, channels=channels, pick=self.pick, resample=self.resample, scale=x.scale)
+        return read_recording(path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=1.0 if self.counts else x.scale)
+
+
+class Replayed(NamedTuple):
+    """What one file gave, and what was assumed or converted when it was read."""
+
+    trace: Trace
+    notes: tuple[str, ...]
 
 
 def replay_files(
-    app: Path,
-    paths: Sequence[Path],
-    engine: EngineName,
-    reading: Reading,
-    jobs: int = 1,
-    keep: Literal["events", "scores", "all"] = "events",
-) -> Iterator[Trace]:
+    app: Path, paths: Sequence[Path], engine: EngineName, reading: Reading, jobs: int = 1, keep: Keep = "events"
+) -> Iterator[Replayed]:
     """Each file from a fresh start, in the order given, over `jobs` processes; the result does not depend on jobs."""
     work = partial(_replay_file, app, engine, reading, keep)
     if jobs == 1 or len(paths) == 1:
@@ -107,12 +112,14 @@ def replay_files(
         yield from pool.map(work, paths, chunksize=max(1, len(paths) // (8 * jobs)))
 
 
-_planned: dict[tuple[Path, str], tuple[Plan, Runs]] = {}
+def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Keep, path: Path) -> Replayed:
+    plan, runs = _ready(app, engine)
+    recording = reading.read(plan, path)
+    return Replayed(replay(plan, runs, recording.samples, str(path), keep), recording.notes)
 
 
-def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Literal["events", "scores", "all"], path: Path) -> Trace:
-    if (app, engine) not in _planned:  # once a process, not once a file
-        plan = plan_file(app)
-        _planned[app, engine] = plan, make_engine(plan, engine)
-    plan, runs = _planned[app, engine]
-    return replay(plan, runs, reading.read(plan, path).samples, str(path), keep)
+@cache
+def _ready(app: Path, engine: EngineName) -> tuple[Plan, Runs]:
+    """Planned and compiled once a process, not once a file."""
+    plan = plan_file(app)
+    return plan, make_engine(plan, engine)
