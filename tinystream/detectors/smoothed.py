@@ -187,7 +187,10 @@ EXAMPLES = [
 def inputs(x, rng, count):
     """Scores that rise and fall over some decisions, as a model's do, so that all states are met; and long enough for them."""
     info = np.iinfo(x[0].dtype)
-    levels = rng.uniform(info.min, info.max, (count, *x[0].shape)).repeat(6, axis=0)
-    blocks = np.clip(levels + rng.normal(0, (info.max - info.min) / 20, levels.shape), info.min, info.max).astype(x[0].dtype)
+    levels = rng.uniform(info.min, info.max, (3 * count, *x[0].shape)).repeat(6, axis=0)
+    noise = rng.normal(0, (info.max - info.min) / 20, levels.shape)
+    noise[len(levels) // 2 :] = 0                           # few levels, and held, so that limits are met exactly
+    blocks = np.clip(levels + noise, info.min, info.max).astype(x[0].dtype)
+    blocks[len(levels) // 2 :] = blocks[len(levels) // 2 :] >> (info.bits - 3) << (info.bits - 3)
     blocks[:6], blocks[6:12] = info.min, info.max
     return [blocks]

@@ -109,3 +109,11 @@ EXAMPLES = [
     (Gate(open_db=-24, hold_ms=13, of="peak"), THREE_AXES),
     (Gate(open_db=0, close_db=0, of="peak"), AUDIO),
 ]
+
+
+def inputs(x, rng, count):
+    """Noise whose loudness wanders: blocks between the two levels, after loud ones and after quiet ones, are what a gate is about."""
+    loud = 10 ** (rng.uniform(-60, 0, (4 * count, *[1] * len(x[0].shape))) / 20)
+    blocks = np.clip(rng.normal(0, 20000, (4 * count, *x[0].shape)) * loud, -32768, 32767).astype(np.int16)
+    blocks[0], blocks[1], blocks[2] = 0, 32767, -32768
+    return [blocks]
