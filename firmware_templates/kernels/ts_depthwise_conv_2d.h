@@ -12,13 +12,14 @@ struct ts_depthwise_conv_2d {
     int32_t stride_y, stride_x;
     int32_t dilation_y, dilation_x;
     int32_t pad_y, pad_x;                   /* rows and columns by which the first window begins outside */
+    int32_t outside_length;                 /* channels; 0 where no window reaches outside */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
     const int8_t *weight;                   /* [kernel_height][kernel_width][channels * each] */
     const int32_t *bias;                    /* without sum(weight) * x_zero */
     const int32_t *multiplier;
     const int8_t *shift;
-    int8_t *outside;                        /* a pixel that is not in the image: [channels] of x_zero */
+    int8_t *outside;                        /* a pixel that is not in the image: [outside_length] of x_zero */
     int32_t *acc;                           /* [channels * each] */
 };
 
@@ -69,10 +70,7 @@ static inline void ts_depthwise_conv_2d_add_each(const struct ts_depthwise_conv_
 static void ts_depthwise_conv_2d(const struct ts_depthwise_conv_2d *k, const int8_t *x, int8_t *y)
 {
     const int32_t outputs = k->channels * k->each, taps = k->kernel_height * k->kernel_width;
-    if (k->pad_y > 0 || k->pad_x > 0 || (k->y_height - 1) * k->stride_y + (k->kernel_height - 1) * k->dilation_y >= k->height
-        || (k->y_width - 1) * k->stride_x + (k->kernel_width - 1) * k->dilation_x >= k->width) {
-        memset(k->outside, k->x_zero, (size_t)k->channels);
-    }
+    memset(k->outside, k->x_zero, (size_t)k->outside_length);
 
     for (int32_t i = 0; i < k->y_height; i++) {
         for (int32_t j = 0; j < k->y_width; j++, y += outputs) {

@@ -61,7 +61,7 @@ def run(k, s, x):
 
 EXAMPLES = [
     (AveragePool2d((25, 5, 6), (25, 5), (1, 1)), Signal((25, 5, 6), "int8", Fraction(30), 0.05, -128)),
-    (AveragePool2d((7, 6, 3), (3, 3), (2, 2), "same", "relu6"), Signal((7, 6, 3), "int8", Fraction(30), 0.05, -7)),
+    (AveragePool2d((7, 5, 3), (3, 3), (2, 2), "same", "relu6"), Signal((7, 5, 3), "int8", Fraction(30), 0.05, -7)),
     (AveragePool2d((4, 4, 1), (1, 1), (2, 1), "valid", "relu"), Signal((4, 4, 1), "int8", Fraction(30), 0.05, 5)),
     (AveragePool2d((3, 9, 2), (2, 4), (1, 3)), Signal((3, 9, 2), "int8", Fraction(30), 0.05, 5)),
 ]

@@ -90,7 +90,15 @@ class DepthwiseConv2d:
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(**place, each=outputs // channels, x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
+            params=dict(
+                **place,
+                each=outputs // channels,
+                outside_length=channels if reach else 0,
+                x_zero=x.zero,
+                y_zero=self.y_zero,
+                low=low,
+                high=high,
+            ),
             tables=dict(
                 weight=columns,
                 bias=bias.astype(np.int32),
@@ -167,6 +175,7 @@ EXAMPLES = [
     _example((14, 1, 19), (5, 1), 1, 0, activation="relu", x_zero=-128, y_zero=-128),
     _example((6, 7, 3), (3, 3), 1, 1, padding="same", stride=(2, 2), activation="relu6"),
     _example((7, 6, 2), (2, 3), 3, 2, padding="same", dilation=(2, 2), per_channel=False),
+    _example((6, 1, 5), (3, 1), 1, 5, padding="same", stride=(2, 1)),
     _example((9, 8, 1), (4, 3), 5, 3, stride=(2, 1)),
     _example((3, 3, 4), (1, 2), 1, 4, big=3000.0, activation="relu_n1_to_1"),
 ]
