@@ -47,10 +47,12 @@ def test_outputs_do_not_depend_on_chunking_nor_on_the_first_life(module, i):
     whole, engine = Engine(plan).push(*x), Engine(plan)
     engine.push(*x)
     engine.reset()
-    parts = [engine.push(*(b[j : j + 7] for b in x)) for j in range(0, len(x[0]), 7)]
-    for index in whole:
-        np.testing.assert_array_equal(np.concatenate([p[index].when for p in parts]), whole[index].when)
-        np.testing.assert_array_equal(np.concatenate([p[index].y for p in parts]), whole[index].y)
+    for size in (1, 7):
+        engine.reset()
+        parts = [engine.push(*(b[j : j + size] for b in x)) for j in range(0, len(x[0]), size)]
+        for index in whole:
+            np.testing.assert_array_equal(np.concatenate([p[index].when for p in parts]), whole[index].when)
+            np.testing.assert_array_equal(np.concatenate([p[index].y for p in parts]), whole[index].y)
 
 
 def test_native_engine_is_the_same_after_a_reset(tmp_path, monkeypatch):

@@ -22,7 +22,8 @@ class Engine:
     """The definition: every step's run(), many blocks at a time.
 
     A step only reads earlier steps of the same block, so a whole chunk may pass through one step before the next
-    step sees it; steps without state then take the chunk as one batch.  Outputs do not depend on the chunking.
+    step sees it.  Steps without state take the chunk as one batch; a step with state may have a run_many(k, s, *x) ->
+    (which blocks fired, their outputs) beside its run(), for the same numbers sooner.  Outputs do not depend on the chunking.
     """
 
     name = "python"
@@ -59,6 +60,10 @@ def fire(step: Step, state, sources: list[Fired]) -> Fired:
         return Fired(when, empty)
     if step.batched:
         return Fired(when, checked(step, step.run(step.k, state, *x)))
+    run_many = getattr(step.code, "run_many", None)
+    if run_many and len(when) > 1:
+        now, y = run_many(step.k, state, *x)
+        return Fired(when[now], checked(step, y))
     outputs = [(t, y) for t, *block in zip(when, *x) if (y := step.run(step.k, state, *block)) is not None]
     if not outputs:
         return Fired(when[:0], empty)

@@ -335,6 +335,25 @@ def run(k, s, x):
     return compress(k, signal, s.noise[None])[0]
 
 
+def run_many(k, s, x):
+    """The same for many blocks: all but the noise estimate, which follows itself, is one batch."""
+    stream = np.concatenate([s.past, x.ravel()])
+    seen = s.seen + k.block * np.arange(1, len(x) + 1)
+    fired = seen > k.kept
+    s.past[:] = stream[len(stream) - k.kept :]
+    s.seen = min(int(seen[-1]), k.kept)
+    frames = np.lib.stride_tricks.sliding_window_view(stream, k.length)[:: k.block][: len(x)][fired]
+    y = np.empty((len(frames), k.bands), np.uint16)
+    for start in range(0, len(frames), 128):                                # bounds the memory, and stays in the cache
+        signal = amplitudes(k, frames[start : start + 128])
+        estimates = np.empty(signal.shape, np.uint32)
+        for i, now in enumerate(signal):
+            track(k, s.noise, now)
+            estimates[i] = s.noise
+        y[start : start + 128] = compress(k, signal, estimates)
+    return fired, y
+
+
 def amplitudes(k, frames: np.ndarray) -> np.ndarray:
     """int16 [n, length] -> int64 [n, bands], Q6: window, spectrum, bands, root."""
     v = ((frames.astype(np.int32) * k.window) >> 12).astype(np.int16)
@@ -474,18 +493,10 @@ def features(samples: np.ndarray) -> np.ndarray:
     The definition, many frames at a time; run.native.Native gives the same numbers faster where there is a compiler.
     """
     step = default_step()
-    k, noise = step.k, step.fresh_state().noise
-    count = max(0, (len(samples) - k.kept) // k.block)
-    y = np.empty((count, k.bands), np.uint16)
-    windows = np.lib.stride_tricks.sliding_window_view(samples, k.length)[:: k.block] if count else []
-    for start in range(0, count, 128):                                      # bounds the memory, and stays in the cache
-        signal = amplitudes(k, windows[start : min(start + 128, count)])
-        estimates = np.empty(signal.shape, np.uint32)
-        for i, now in enumerate(signal):
-            track(k, noise, now)
-            estimates[i] = noise
-        y[start : start + 128] = compress(k, signal, estimates)
-    return y
+    blocks = samples[: len(samples) // step.k.block * step.k.block].reshape(-1, step.k.block)
+    if not len(blocks):
+        return np.empty((0, step.k.bands), np.uint16)
+    return run_many(step.k, step.fresh_state(), blocks)[1]
 
 
 def audio(rate_hz: int, block: int) -> Signal:

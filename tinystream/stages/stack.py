@@ -57,6 +57,17 @@ def run(k, s, x):
     return np.roll(s.past, -s.at, axis=0)
 
 
+def run_many(k, s, x):
+    """The same for many vectors."""
+    stream = np.concatenate([np.roll(s.past, -s.at, axis=0), x])
+    late = np.arange(1, len(x) + 1) - s.wait                    # vectors since an output was due
+    fired = (late >= 0) & (late % k.every == 0)
+    s.past[:], s.at = stream[len(x) :], 0
+    s.wait = -int(late[-1]) if late[-1] < 0 else k.every - int(late[-1]) % k.every
+    windows = np.lib.stride_tricks.sliding_window_view(stream, k.frames, axis=0)[1:][fired]
+    return fired, np.moveaxis(windows, -1, 1)
+
+
 def features(dtype: str, *shape: int) -> Signal:
     return Signal(shape, dtype, Fraction(100, 3), 0.5, zero=3, unit="octaves", bin_hz=Fraction(125, 4))
 
