@@ -228,7 +228,7 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
     with EmbeddedBroker() as broker, Subscriber(HOST, broker.port) as subscriber:
         began, sent = time.perf_counter(), 0
         address = f"{HOST}:{broker.port}"
-        with open_sinks(other_sinks(definition.sinks), os.environ, address) as sinks, progress_bar("replay", blocks) as advance:
+        with open_sinks(other_sinks(definition.sinks), os.environ, address) as sinks, progress_bar("replay", blocks, always=True) as advance:
             for path, recording in zip(paths, inputs):
 
                 def step(n: int, events: list[Event]) -> None:
@@ -320,10 +320,10 @@ def shape_text(shape: tuple[int, ...], dtype: str) -> str:
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr where a person looks on; gives the function that moves it."""
+def progress_bar(what: str, total: int, always: bool = False) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where a person looks on, or always; gives the function that moves it."""
     columns = TextColumn(what), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn()
-    with Progress(*columns, console=people, disable=not people.is_terminal) as bar:
+    with Progress(*columns, console=people, disable=not (always or people.is_terminal)) as bar:
         task = bar.add_task(what, total=total)
         yield lambda n: bar.advance(task, n)
 
