@@ -39,7 +39,7 @@ class Softmax:
     def read(cls, operator: Operator) -> Softmax:
         if operator.y.zero != -128 or operator.y.scale != 1 / 256:
             raise operator.refuse(f"gives {operator.y}; only scale 1/256, zero -128 is defined")
-        beta = operator.options.float(BETA) if operator.options else 0.0
+        beta = operator.options.real(BETA) if operator.options else 0.0
         if not 0 < beta < 1e6:
             raise operator.refuse(f"has beta = {beta:g}")
         return cls(operator.flow().dims[-1], beta)

@@ -36,12 +36,12 @@ class Table:
             raise damaged(f"it has {len(data)} bytes")
         return cls(data, struct.unpack_from("<I", data)[0])
 
-    def int(self, slot: int, default: int = 0, kind: str = "i") -> int:
-        """An integer; kind is struct's letter of its type."""
+    def integer(self, slot: int, default: int = 0, kind: str = "i") -> int:
+        """kind is struct's letter of its type."""
         at = self._at(slot)
         return default if at is None else self._number("<" + kind, at)
 
-    def float(self, slot: int, default: float = 0.0) -> float:
+    def real(self, slot: int, default: float = 0.0) -> float:
         at = self._at(slot)
         return default if at is None else self._number("<f", at)
 

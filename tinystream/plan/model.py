@@ -108,7 +108,7 @@ class Operator:
         return self.outputs[0]
 
     def option(self, slot: int, default: int = 0, kind: str = "i") -> int:
-        return default if self.options is None else self.options.int(slot, default, kind)
+        return default if self.options is None else self.options.integer(slot, default, kind)
 
     def refuse(self, why: str, help: str = "") -> ModelError:
         return ModelError(f"{self.label} of the model {why}", help)
@@ -216,8 +216,8 @@ def parse_model(data: bytes, name: str) -> Model:
     tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
     operators = tuple(read_operator(i, op, kinds, tensors) for i, op in enumerate(graph.tables(3)))
-    ends = [tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2)]
-    model = strip_ends(Model(name, *ends, operators, len(data), hashlib.sha256(data).hexdigest()))
+    inputs, outputs = (tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2))
+    model = strip_ends(Model(name, inputs, outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
     check(model)
     return model
 
@@ -248,7 +248,7 @@ ALIASES = ("reshape", "squeeze", "expand_dims")
 
 def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
     shape = tuple(int(n) for n in t.vector(0, np.int32)[:9])
-    number, buffer = t.int(1, 0, "b"), t.int(2, 0, "I")
+    number, buffer = t.integer(1, 0, "b"), t.integer(2, 0, "I")
     dtype = DTYPES[number] if 0 <= number < len(DTYPES) else f"type {number}"
     if len(shape) > 8 or any(n < 0 for n in shape) or prod(shape) > LARGEST:
         raise damaged(f"tensor {index} has the shape {list(shape)}")
@@ -266,22 +266,22 @@ def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
     scales = zeros = np.empty(0)
     axis = 0
     if quantisation is not None:
-        scales, zeros, axis = quantisation.vector(2, np.float32), quantisation.vector(3, np.int64), quantisation.int(6)
+        scales, zeros, axis = quantisation.vector(2, np.float32), quantisation.vector(3, np.int64), quantisation.integer(6)
     if not np.isfinite(scales).all() or (scales < 0).any() or zeros.size not in (0, scales.size):
         raise damaged(f"tensor {index} has no sound scale")
-    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.int(5, 0, "b")))
+    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.integer(5, 0, "b")))
 
 
 def read_kind(code: Table) -> str:
     """TFLite's name of an operator in lower case; the old field of one byte counts where the new one is not set."""
-    number = max(code.int(0, 0, "b"), code.int(3))
+    number = max(code.integer(0, 0, "b"), code.integer(3))
     if number == CUSTOM:
         return code.string(1) or "custom"
     return BUILTIN[number].lower() if 0 <= number < len(BUILTIN) else f"builtin_{number}"
 
 
 def read_operator(index: int, op: Table, kinds: list[str], tensors: list[Tensor]) -> Operator:
-    code = op.int(0, 0, "I")
+    code = op.integer(0, 0, "I")
     if code >= len(kinds):
         raise damaged(f"operator {index} has code {code} of {len(kinds)}")
     inputs = tuple(None if i == -1 else pick(tensors, int(i)) for i in op.vector(1, np.int32)[:LONGEST_LIST])
