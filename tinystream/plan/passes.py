@@ -34,7 +34,7 @@ def reuse_windows(steps: Sequence[Step], keep: Sequence[int] = ()) -> Rewritten:
     chains = {chain[0]: chain for chain in found_chains(steps, frozenset(keep))}
     place = {i: chain for chain in chains.values() for i in chain}
     out: list[Step] = []
-    at: list[int | None] = []
+    at: list[int] = []
 
     def add(step: Step) -> int:
         out.append(step)

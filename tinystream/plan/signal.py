@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import prod
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Signal:
     def bytes(self) -> int:
         return self.size * np.dtype(self.dtype).itemsize
 
-    def real(self, counts: np.ndarray) -> np.ndarray:
+    def real(self, counts: ArrayLike) -> np.ndarray:
         """What `counts` stand for, in `unit`."""
         return (np.asarray(counts, np.float64) - self.zero) * self.scale
 
