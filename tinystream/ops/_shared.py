@@ -11,7 +11,7 @@ from tinystream.plan.fixed import quantize_multiplier, requant
 from tinystream.plan.model import Operator, Tensor
 
 Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
-ACTIVATIONS = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType
+ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType
 PADDINGS = ("same", "valid")  # Padding
 
 
@@ -45,6 +45,7 @@ def read_filter(operator: Operator, axis: int) -> tuple[np.ndarray, np.ndarray, 
     if weight is None or not weight.size:
         raise operator.refuse("has no weights")
     tensor = operator.inputs[1]
+    assert tensor is not None, "its values were found"
     channels = weight.shape[axis]
     bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
     # a dense layer's axis is 0; files of one channel may name any axis

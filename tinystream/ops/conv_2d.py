@@ -74,9 +74,9 @@ class Conv2d:
         )
 
     def plan(self, x: Signal) -> Step:
-        outputs = len(self.weight)
+        outputs, height, width, _ = self.weight.shape
         rows = self.weight.reshape(outputs, -1)
-        place = windows(self.x_shape, self.weight.shape[1:3], self.stride, self.dilation, self.padding)
+        place = windows(self.x_shape, (height, width), self.stride, self.dilation, self.padding)
         y = Signal((place["y_height"], place["y_width"], outputs), "int8", x.rate_hz, self.y_scale, self.y_zero)
         low, high = clamp(self.activation, self.y_scale, self.y_zero)
         pixels = y.size // outputs

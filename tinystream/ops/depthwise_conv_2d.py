@@ -74,11 +74,11 @@ class DepthwiseConv2d:
         )
 
     def plan(self, x: Signal) -> Step:
-        outputs, channels = self.weight.shape[2], self.x_shape[2]
+        (height, width, outputs), channels = self.weight.shape, self.x_shape[2]
         if channels == 1:
             return self.dense().plan(x)
         columns = self.weight.reshape(-1, outputs)
-        place = windows(self.x_shape, self.weight.shape[:2], self.stride, self.dilation, self.padding)
+        place = windows(self.x_shape, (height, width), self.stride, self.dilation, self.padding)
         y = Signal((place["y_height"], place["y_width"], outputs), "int8", x.rate_hz, self.y_scale, self.y_zero)
         low, high = clamp(self.activation, self.y_scale, self.y_zero)
         # bytes counted from -128 would need them widened first; a window is too short for that to pay

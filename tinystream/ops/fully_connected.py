@@ -78,7 +78,7 @@ class FullyConnected:
             says=f"dense, {inputs} to {outputs}",
         )
 
-    def product(self, x: Signal) -> np.ndarray:
+    def product(self, x: Signal) -> np.ndarray | np.float64:
         """x_scale * weight_scale."""
         if self.weight_scale.size == 1:
             return np.float64(np.float32(x.scale) * np.float32(self.weight_scale[0]))
