@@ -69,7 +69,7 @@ class MicroWakeWord(Detector):
     def ideal(self, x, blocks):
         """The firmware's own words, one slice at a time, with its floats."""
         scale = self.plan(*x).y.scale
-        recent, newest, ignore, pending, events = [0] * self.sliding_window_size, 0, -IGNORED, False, []
+        recent, newest, ignore, pending, events = [0] * self.sliding_window_size, 0, -IGNORED, 0, []
         stride = self._slices(x[0])
         for i in range(len(blocks) * stride):
             invoked = i % stride == stride - 1
@@ -86,7 +86,7 @@ class MicroWakeWord(Detector):
                 pending, recent, ignore = total, [0] * len(recent), -IGNORED
             if invoked and pending:
                 events.append([0, pending * scale])
-                pending = False
+                pending = 0
         return np.array(events)
 
     def _slices(self, x: Signal) -> int:

@@ -111,7 +111,7 @@ class Smoothed(Detector):
             odd = sorted(set(table) ^ set(labels))[0]
             raise AppError(("threshold",), f"'{odd}' has a threshold but may not alert" if odd in table else f"'{odd}' has no threshold",
                            f"threshold = {{ {', '.join(f'{n} = 0.8' for n in labels)} }}")
-        return {n: table[n] if table is not None else self.threshold for n in names if n in labels}
+        return {n: self.threshold[n] if isinstance(self.threshold, dict) else self.threshold for n in names if n in labels}
 
     def _limit(self, x: Signal, option: str, value: float, summed: int) -> int:
         """The smallest whole sum of raw scores whose mean is at least `value`; refused where scores never or always reach it."""

@@ -93,19 +93,20 @@ class Biquad(Stage):
 
     def _design(self, x: Signal) -> np.ndarray:
         """Second-order sections in float64, as scipy has them."""
-        self._check(x)
+        assert x.sample_hz is not None, "plan() takes samples at a rate"
         rate_hz = float(x.sample_hz)
+        self._check(rate_hz)
         if self.type in ("notch", "peak"):
             return tf2sos(*(iirnotch if self.type == "notch" else iirpeak)(self.centre_hz, self.q, rate_hz))
         about = {option: DEFAULTS[option] if getattr(self, option) is None else getattr(self, option) for option in DEFAULTS}
         return iirfilter(about["order"], np.squeeze(self._corners_hz()), rp=about["ripple_db"], rs=about["stop_db"], btype=self.type,
                          ftype=FAMILIES[self.family or "butterworth"], fs=rate_hz, output="sos")
 
-    def _check(self, x: Signal) -> None:
+    def _check(self, rate_hz: float) -> None:
         """Every option that the type needs, none that it does not know, and all frequencies below half the rate."""
         for option in self._corners():
             if getattr(self, option) is None:
-                example = 10 if option == "q" else float(x.sample_hz) / 8
+                example = 10 if option == "q" else rate_hz / 8
                 raise AppError(("type",), f"type = \"{self.type}\" needs {option}", f"{option} = {example:g}")
         filtered = self.type not in ("notch", "peak")
         own = {"chebyshev1": ("ripple_db",), "chebyshev2": ("stop_db",)}.get(self.family or "", ())
@@ -115,14 +116,14 @@ class Biquad(Stage):
                 blame = "family" if option in ("ripple_db", "stop_db") and filtered else "type"
                 raise AppError((option,), f"{option} means nothing to {blame} = \"{getattr(self, blame) or 'butterworth'}\", "
                                f"which knows {', '.join(sorted(known))}")
-        half_hz = float(x.sample_hz) / 2
+        half_hz = rate_hz / 2
         for option in self._corners():
             if option != "q" and getattr(self, option) >= half_hz:
                 raise AppError((option,), f"{option} = {getattr(self, option):g} is not below half the sample rate, {half_hz:g} Hz",
                                f"{option} = {0.9 * half_hz:g}")
-        if len(self._corners_hz()) > 1 and self.low_hz >= self.high_hz:
-            raise AppError(("low_hz",), f"low_hz = {self.low_hz:g} is not below high_hz, {self.high_hz:g}",
-                           f"low_hz = {self.high_hz / 2:g}")
+        match self._corners_hz():
+            case low_hz, high_hz if low_hz >= high_hz:
+                raise AppError(("low_hz",), f"low_hz = {low_hz:g} is not below high_hz, {high_hz:g}", f"low_hz = {high_hz / 2:g}")
 
 
 BOUND = 0.75   # counts, proved by plan() for each filter: half from rounding, the rest from coefficients and noise

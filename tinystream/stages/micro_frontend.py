@@ -24,11 +24,11 @@ Spotting, ICASSP 2017.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from tinystream.errors import AppError
@@ -63,10 +63,10 @@ class MicroFrontend(Stage):
     def plan(self, x: Signal) -> Step:
         if x.dtype != "int16" or len(x.shape) != 1 or x.sample_hz is None:
             raise AppError((), f"stage 'micro_frontend' takes one channel of int16 samples, and is given {x}")
-        length = self._length(x)
+        length = self._length(x.size, x.sample_hz)
         points = 1 << (length - 1).bit_length()
         correction_bits = points.bit_length() - 1 - 6
-        edge, weight, unweight = self._triangles(x, points)
+        edge, weight, unweight = self._triangles(x.sample_hz, points)
         return Step(
             module=__name__,
             x=(x,),
@@ -111,35 +111,35 @@ class MicroFrontend(Stage):
         """Of one count: models are trained on counts / 25.6, whatever the shift; without logarithm there is no custom."""
         return (2.5 / 2**self.log_scale_shift, 0, "log energy") if self.log else (1.0, 0, "energy")
 
-    def _length(self, x: Signal) -> int:
+    def _length(self, block: int, sample_hz: Fraction) -> int:
         """Of the window, in samples."""
-        exact = Fraction(str(self.window_ms)) * x.sample_hz / 1000
-        block_ms, good_ms = 1000 * x.size / float(x.sample_hz), 1000 * min(max(2 * x.size, 64), 2048) / float(x.sample_hz)
+        exact = Fraction(str(self.window_ms)) * sample_hz / 1000
+        block_ms, good_ms = 1000 * block / float(sample_hz), 1000 * min(max(2 * block, 64), 2048) / float(sample_hz)
         if exact.denominator != 1:
-            raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is {float(exact):g} samples at {float(x.sample_hz):g} Hz,"
-                           " not a whole number", f"window_ms = {float(round(exact) * 1000 / x.sample_hz):.6g}")
+            raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is {float(exact):g} samples at {float(sample_hz):g} Hz,"
+                           " not a whole number", f"window_ms = {float(round(exact) * 1000 / sample_hz):.6g}")
         if not 32 < exact <= 2048:
-            raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is {int(exact)} samples at {float(x.sample_hz):g} Hz,"
+            raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is {int(exact)} samples at {float(sample_hz):g} Hz,"
                            " outside 33 to 2048", f"window_ms = {good_ms:.6g}")
-        if exact <= x.size:
+        if exact <= block:
             raise AppError(("window_ms",), f"window_ms = {self.window_ms:g} is not longer than the block, {block_ms:g} ms:"
                            " its frames would not overlap", f"window_ms = {good_ms:.6g}")
         return int(exact)
 
-    def _triangles(self, x: Signal, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _triangles(self, sample_hz: Fraction, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(edge, weight, unweight) of triangles(), or what is wrong with the bands."""
-        highest_hz = float(x.sample_hz) * 15 / 32
+        highest_hz = float(sample_hz) * 15 / 32
         if self.low_hz >= self.high_hz:
             raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not above low_hz = {self.low_hz:g}", f"high_hz = {highest_hz:g}")
-        found = triangles(self.bands, self.low_hz, self.high_hz, x.sample_hz, points)
+        found = triangles(self.bands, self.low_hz, self.high_hz, sample_hz, points)
         if found[0][-1] > points // 2:
-            raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not below half the sample rate, {float(x.sample_hz) / 2:g} Hz",
+            raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not below half the sample rate, {float(sample_hz) / 2:g} Hz",
                            f"high_hz = {highest_hz:g}")
         if (deaf := deaf_bands(*found)):
             tried = range(self.bands - 1, 0, -1)
-            fewer = next((n for n in tried if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, x.sample_hz, points))), None)
+            fewer = next((n for n in tried if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, sample_hz, points))), None)
             raise AppError(("bands",), f"band {deaf[0]} of {self.bands} covers no bin of an FFT of {points},"
-                           f" {float(x.sample_hz) / points:g} Hz apart",
+                           f" {float(sample_hz) / points:g} Hz apart",
                            f"bands = {fewer}, or a longer window_ms" if fewer else f"high_hz = {highest_hz:g}")
         return found
 
@@ -210,7 +210,7 @@ def hann_q12(length: int) -> np.ndarray:
     return np.floor(real * np.float32(4096) + np.float32(0.5)).astype(np.int16)
 
 
-def mel(hz: Sequence[float]) -> np.ndarray:
+def mel(hz: ArrayLike) -> np.ndarray:
     """1127 ln(1 + hz / 700) in float32."""
     return np.float32(1127) * log1p_float32(np.array(hz, np.float32) / np.float32(700))
 

@@ -32,7 +32,7 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
 
-MICRO_WAKE_WORD = dict(scale=0.10196078568696976, zero=-128)
+MICRO_WAKE_WORD_SCALE, MICRO_WAKE_WORD_ZERO = 0.10196078568696976, -128
 """The input of every microWakeWord model: 26 / 255 as float32, and the ratio that its firmware takes it for."""
 RATIO = Fraction(256, 666)
 
@@ -72,8 +72,8 @@ class Quantize(Stage):
         """Scale and zero of y."""
         scale, zero = self.scale, self.zero
         if self.rule == "micro_wake_word":
-            scale, zero = MICRO_WAKE_WORD["scale"] if scale is None else scale, MICRO_WAKE_WORD["zero"] if zero is None else zero
-            if zero != -128 or abs(scale / MICRO_WAKE_WORD["scale"] - 1) > 0.01:
+            scale, zero = MICRO_WAKE_WORD_SCALE if scale is None else scale, MICRO_WAKE_WORD_ZERO if zero is None else zero
+            if zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.01:
                 raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, "
                                f"not {scale:g} and {zero}",
                                'rule = "nearest"')
@@ -81,6 +81,7 @@ class Quantize(Stage):
             if value is None:
                 raise AppError((option,), f"stage 'quantize' has no {option}, and no model follows to take it from",
                                f"{option} = {example}")
+        assert scale is not None and zero is not None, "what is missing was refused above"
         return scale, zero
 
     def _check_range(self, x: Signal, ratio: Fraction, zero: int) -> None:
@@ -94,6 +95,7 @@ class Quantize(Stage):
         info = np.iinfo(x.dtype)
         reach = max(info.max - x.zero, x.zero - info.min) * ratio
         if reach < 1:
+            assert self.scale is not None, "_target() refuses other rules without a scale"
             most = float(reach) * self.scale
             raise AppError(("scale",), f"scale = {self.scale:g} is more than the greatest input, {most:.4g} {x.unit}".rstrip(),
                            f"scale = {most / 127:.4g}")
