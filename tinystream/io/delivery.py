@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -34,8 +35,16 @@ class Sink(Protocol):
         """Flush and let go; SinkError names what was not delivered."""
 
 
-class Managed:
+class Managed(ABC):
     """A Sink as a context manager."""
+
+    @abstractmethod
+    def open(self) -> None:
+        pass
+
+    @abstractmethod
+    def close(self) -> None:
+        pass
 
     def __enter__(self) -> Self:
         self.open()

@@ -23,6 +23,7 @@ class Stream(Managed):
         self.stream = self.stream or sys.stdout
 
     def send(self, event: Event) -> None:
+        assert self.stream is not None, "open() comes first"
         line = encode(event) + "\n"
         try:
             self.stream.write(line)
@@ -61,13 +62,7 @@ class Lines(Managed):
             raise SinkError(f"folder {self.path.parent} of the alert file does not exist", f"mkdir -p {self.path.parent}") from None
         except OSError as e:
             raise SinkError(f"{self.path} cannot be written: {_reason(e)}", 'path = "alerts.jsonl"') from None
-        self._mend()
-
-    def _mend(self) -> None:
-        """A line that a crash cut short stays a line of its own."""
-        size = os.fstat(self._file).st_size
-        if stat.S_ISREG(os.fstat(self._file).st_mode) and size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
+        _mend(self._file)
 
     def send(self, event: Event) -> None:
         assert self._file is not None, "open() comes first"
@@ -91,6 +86,13 @@ class Lines(Managed):
             self.flush()
             os.close(self._file)
             self._file = None
+
+
+def _mend(file: int) -> None:
+    """A line that a crash cut short stays a line of its own."""
+    size = os.fstat(file).st_size
+    if stat.S_ISREG(os.fstat(file).st_mode) and size and os.pread(file, 1, size - 1) != b"\n":
+        os.write(file, b"\n")
 
 
 def _reason(e: Exception) -> str:

@@ -162,6 +162,7 @@ class MqttSink(Managed):
             self._news.wait_for(done, seconds)
 
     def _stop(self) -> None:
+        assert self._client is not None, "open() comes first"
         self._client.disconnect()
         self._client.loop_stop()
         self._client = None

@@ -135,9 +135,9 @@ def _unreadable(path: Path, e: OSError) -> RecordingError:
 def _at_rate(path: Path, content: Content, rate_hz: Fraction | None, resample: bool) -> tuple[Content, Fraction]:
     """The content at the app's rate, and that rate."""
     here = content.rate_hz
-    if here is None and rate_hz is None:
-        raise RecordingError(f"{path} does not say its rate", "give rate_hz")
     if here is None:
+        if rate_hz is None:
+            raise RecordingError(f"{path} does not say its rate", "give rate_hz")
         return replace(content, notes=(*content.notes, f"it does not say its rate: taken as {hz(rate_hz)}")), rate_hz
     if rate_hz is None or here == rate_hz:
         return content, here

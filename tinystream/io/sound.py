@@ -117,7 +117,11 @@ def _riff(path: Path) -> Riff | None:
             name, length = struct.unpack(order + "4sI", head)
             if name == b"data":
                 break
-            body = file.read(length + length % 2) if length < 1 << 20 else file.seek(length + length % 2, 1) and b""
+            body = b""
+            if length < 1 << 20:
+                body = file.read(length + length % 2)
+            else:
+                file.seek(length + length % 2, 1)
             if name == b"fmt " and len(body) >= 16:
                 frame = struct.unpack(order + "H", body[12:14])[0]
             if name == b"ds64" and len(body) >= 16:
