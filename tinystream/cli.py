@@ -98,7 +98,8 @@ def replay_command(
     counts: Counts = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; what comes out does not depend on it")] = 1,
     trace: Annotated[
-        Path | None, typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings")
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings"),
     ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="send the alerts to the app's sinks, too")] = False,
     broker: Broker = None,
@@ -120,13 +121,19 @@ def replay_command(
             heard_s += seconds(plan, done)
             events += len(done.events)
             advance(1)
-    tell(f"{events} events in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / (time.perf_counter() - began):.0f}x real time")
+    times = heard_s / (time.perf_counter() - began)
+    tell(f"{events} events in {heard_s:.1f} s of {count(len(paths), 'recording')}, {times:.0f}x real time")
 
 
 @cli.command()
 def run(
     app: AppPath,
-    source: Annotated[str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")] = "mic",
+    source: Annotated[
+        str,
+        typer.Option(
+            "--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time"
+        ),
+    ] = "mic",
     device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
@@ -183,7 +190,9 @@ def verify(
 
 
 @cli.command()
-def emit(app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")) -> None:
+def emit(
+    app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")
+) -> None:
     """Write the app as C: <name>.c and .h, its tables, and the kernels that it uses."""
     for path in emit_c(plan_file(app), out):
         print(path)
@@ -240,9 +249,11 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
         took = time.perf_counter() - began
         received = subscriber.wait(sent)
     heard_s = sum(recording.seconds for recording in inputs)
-    tell(f"{count(sent, 'alert')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time; received from the broker at {address}:")
+    heard = f"{heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time"
+    tell(f"{count(sent, 'alert')} in {heard}; received from the broker at {address}:")
     for topic, message in received:
-        print(f"{topic}  {message['label']} at {message['time_s']:.2f} s of {message['recording']}, score {message['score']:.2f}, sequence {message['sequence']}")
+        where = f"{message['time_s']:.2f} s of {message['recording']}"
+        print(f"{topic}  {message['label']} at {where}, score {message['score']:.2f}, sequence {message['sequence']}")
     if len(received) != sent or not sent:
         raise TinystreamError(f"the subscriber received {len(received)} of {count(sent, 'alert')}", "this should not happen on one machine")
 

@@ -90,7 +90,10 @@ class Reading:
         x = plan.x[0]
         assert x.sample_hz is not None, "a source has a sample rate"
         channels = x.shape[1] if len(x.shape) > 1 else 1
-        return read_recording(path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=1.0 if self.counts else x.scale)
+        scale = 1.0 if self.counts else x.scale
+        return read_recording(
+            path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=scale
+        )
 
 
 class Replayed(NamedTuple):
