@@ -48,8 +48,8 @@ def say(voice: str, text: str) -> np.ndarray:
     engine, _, name = voice.partition(":")
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "say.wav")
-        command = ["flite", "-voice", name, "-t", text, "-o", out] if engine == "flite" else ["espeak-ng", "-v", name, "-s", "150", "-w", out, text]
-        subprocess.run(command, check=True)
+        flite, espeak = ["flite", "-voice", name, "-t", text, "-o", out], ["espeak-ng", "-v", name, "-s", "150", "-w", out, text]
+        subprocess.run(flite if engine == "flite" else espeak, check=True)
         samples, rate_hz = soundfile.read(out)
     samples = resample_poly(samples, RATE_HZ, rate_hz)
     loud = np.flatnonzero(np.abs(samples) > 0.01 * np.abs(samples).max())
@@ -83,7 +83,8 @@ def make(name: str, phrases: list[tuple[str, str]], hum_hz: float | None, seed: 
     mixed = clean + noise(rng, clean.size, hum_hz)
     counts = np.clip(np.rint(mixed * 32767), -32768, 32767).astype(np.int16)
     soundfile.write(HERE / f"{name}.flac", counts, RATE_HZ, subtype="PCM_16")
-    truth = [{"wav_file": f"{name}.flac", "sample_rate": RATE_HZ, "length_sec": round(counts.size / RATE_HZ, 3), "detection_windows": windows}]
+    length_s = round(counts.size / RATE_HZ, 3)
+    truth = [{"wav_file": f"{name}.flac", "sample_rate": RATE_HZ, "length_sec": length_s, "detection_windows": windows}]
     (HERE / f"{name}.truth.json").write_text(json.dumps(truth, indent=1) + "\n")
 
 

@@ -59,7 +59,9 @@ def outputs(steps, index):
 
 
 CHAINS = {
-    "down to one row": [Stack(frames=14, every=3), conv((14, 1, 6), (5, 1), 4, stride=(3, 1)), depthwise((4, 1, 4), (4, 1)), conv((1, 1, 4), (1, 1), 2)],
+    "down to one row": [
+        Stack(frames=14, every=3), conv((14, 1, 6), (5, 1), 4, stride=(3, 1)), depthwise((4, 1, 4), (4, 1)), conv((1, 1, 4), (1, 1), 2)
+    ],
     "rows are left for the rest": [Stack(frames=11, every=2), conv((11, 1, 6), (3, 1), 4, stride=(2, 1)), depthwise((5, 1, 4), (3, 1))],
     "an operator over all rows follows": [Stack(frames=9), conv((9, 1, 6), (3, 1), 3), conv((7, 1, 3), (7, 1), 2, padding="same")],
     "dilated": [Stack(frames=12), conv((12, 1, 6), (2, 1), 3), conv((11, 1, 3), (3, 1), 5, dilation=(4, 1)), conv((3, 1, 5), (3, 1), 1)],

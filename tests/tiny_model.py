@@ -33,7 +33,8 @@ def tiny_model(height: int = 4, width: int = 5, classes: int = 2, scale: float =
 
 
 def tensor(b, shape, dtype, buffer, name, scales, zeros, axis=0) -> int:
-    quantisation = table(b, {6: ("int32", axis), 2: ("offset", b.CreateNumpyVector(np.array(scales, np.float32))), 3: ("offset", longs(b, zeros))})
+    scales_at = b.CreateNumpyVector(np.array(scales, np.float32))
+    quantisation = table(b, {6: ("int32", axis), 2: ("offset", scales_at), 3: ("offset", longs(b, zeros))})
     members = {0: ints(b, shape), 3: b.CreateString(name), 4: quantisation}
     return table(b, {1: ("int8", dtype), 2: ("uint32", buffer), **{slot: ("offset", at) for slot, at in members.items()}})
 
