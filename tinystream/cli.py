@@ -237,7 +237,8 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
     with EmbeddedBroker() as broker, Subscriber(HOST, broker.port) as subscriber:
         began, sent = time.perf_counter(), 0
         address = f"{HOST}:{broker.port}"
-        with open_sinks(other_sinks(definition.sinks), os.environ, address) as sinks, progress_bar("replay", blocks, always=True) as advance:
+        sinks = open_sinks(other_sinks(definition.sinks), os.environ, address)
+        with sinks, progress_bar("replay", blocks, always=True) as advance:
             for path, recording in zip(paths, inputs):
 
                 def step(n: int, events: list[Event]) -> None:
