@@ -39,7 +39,7 @@ from tinystream.plan.plan import Plan
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import run_live
 from tinystream.run.replay import Reading, make_engine, replay, replay_files
-from tinystream.run.trace import Event, Trace
+from tinystream.run.trace import Event, Trace, trace_paths
 from tinystream.run.verify import Compared
 from tinystream.run.verify import verify as compare
 
@@ -105,6 +105,7 @@ def replay_command(
 ) -> None:
     """Run an app over recordings; every event is a line of JSON on stdout."""
     plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
+    saved = dict(zip(paths, trace_paths(trace, paths))) if trace else {}
     sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
     began, heard_s, events = time.perf_counter(), 0.0, 0
     with sinks, progress_bar("replay", len(paths)) as advance:
@@ -116,7 +117,7 @@ def replay_command(
                 print(encode(event.as_dict()), flush=True)
                 send(sinks, event)
             if trace:
-                save_trace(done, trace, path, several=len(paths) > 1)
+                done.save(saved[path])
             heard_s += seconds(plan, done)
             events += len(done.events)
             advance(1)
@@ -333,13 +334,6 @@ def progress_bar(what: str, total: int, always: bool = False) -> Iterator[Callab
     with Progress(*columns, console=people, disable=not (always or people.is_terminal)) as bar:
         task = bar.add_task(what, total=total)
         yield lambda n: bar.advance(task, n)
-
-
-def save_trace(trace: Trace, where: Path, recording: Path, several: bool) -> None:
-    if several:
-        where.mkdir(parents=True, exist_ok=True)
-        where = where / f"{recording.stem}.npz"
-    trace.save(where)
 
 
 def version(asked: bool) -> None:
