@@ -104,7 +104,11 @@ def replay_command(
     broker: Broker = None,
 ) -> None:
     """Run an app over recordings; every event is a line of JSON on stdout."""
+    if broker and not publish:
+        raise typer.BadParameter("--broker is where --publish sends the alerts; give both, or neither")
     plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
+    if publish and not other_sinks(definition.sinks):
+        tell(f"note: {plan.name} has no sink but standard output: nothing is published")
     saved = dict(zip(paths, trace_paths(trace, paths))) if trace else {}
     sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
     began, heard_s, events = time.perf_counter(), 0.0, 0
@@ -121,7 +125,8 @@ def replay_command(
             heard_s += seconds(plan, done)
             events += len(done.events)
             advance(1)
-    tell(f"{events} events in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / (time.perf_counter() - began):.0f}x real time")
+    took = time.perf_counter() - began
+    tell(f"{count(events, 'event')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time")
 
 
 @cli.command()
