@@ -48,9 +48,12 @@ cli = typer.Typer(
     help="Declare an always-on sensing app once; replay it at your desk; ship the same integers to a microcontroller.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes leave too little of 80 columns
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 people = Console(stderr=True, highlight=False)
+WIDE = 110  # columns in which a table of steps has room for what each does
+LINE = 140  # columns where there is no terminal to fill
 
 
 class EngineChoice(StrEnum):
@@ -62,7 +65,7 @@ class EngineChoice(StrEnum):
 
 
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
-Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING…", help="files, or folders that are searched for recordings")]
+Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate to the app's")]
@@ -75,7 +78,10 @@ Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", hel
 
 @cli.command()
 def show(app: AppPath, as_json: Json = False) -> None:
-    """The table of steps with shape, rate, flash and RAM; exit code 1 when a budget is broken."""
+    """List the steps with shape, rate, flash and RAM.
+
+    Exit code 1 when a budget is broken.
+    """
     plan, definition = plan_file(app), load(app)
     broken = over_budget(plan, definition.budget)
     if as_json:
@@ -98,12 +104,16 @@ def replay_command(
     counts: Counts = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; what comes out does not depend on it")] = 1,
     trace: Annotated[
-        Path | None, typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings")
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings"),
     ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="send the alerts to the app's sinks, too")] = False,
     broker: Broker = None,
 ) -> None:
-    """Run an app over recordings; every event is a line of JSON on stdout."""
+    """Run an app over recordings, as fast as it goes.
+
+    Every event is a line of JSON on standard output.
+    """
     if broker and not publish:
         raise typer.BadParameter("--broker is where --publish sends the alerts; give both, or neither")
     plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
@@ -132,7 +142,9 @@ def replay_command(
 @cli.command()
 def run(
     app: AppPath,
-    source: Annotated[str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")] = "mic",
+    source: Annotated[
+        str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")
+    ] = "mic",
     device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
@@ -140,7 +152,10 @@ def run(
     counts: Counts = False,
     broker: Broker = None,
 ) -> None:
-    """Run an app on live samples; every event goes to the app's sinks and, as a line of JSON, to stdout."""
+    """Run an app on live samples, until Ctrl-C.
+
+    Every event goes to the app's sinks and, as a line of JSON, to standard output.
+    """
     plan, definition = plan_file(app), load(app)
     live = live_source(plan, source, device, Reading(resample, channel, counts))
     with open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
@@ -167,7 +182,10 @@ def verify(
     counts: Counts = False,
     as_json: Json = False,
 ) -> None:
-    """Prove that the definition (numpy) and the generated C give the same bits on recordings; exit code 1 if not."""
+    """Prove that numpy and the generated C give the same bits.
+
+    Every output of every step is compared, on your recordings.  Exit code 1 with the first difference, if there is one.
+    """
     plan, paths = plan_file(app), find_recordings(recordings)
     python, native, compared = make_engine(plan, "python"), make_engine(plan, "native"), Compared()
     with progress_bar("verify", len(paths)) as advance:
@@ -189,8 +207,13 @@ def verify(
 
 
 @cli.command()
-def emit(app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")) -> None:
-    """Write the app as C: <name>.c and .h, its tables, and the kernels that it uses."""
+def emit(
+    app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")
+) -> None:
+    """Write the app as C.
+
+    <name>.c and .h, its tables, and the kernels that it uses; files of an earlier time are written over.
+    """
     for path in emit_c(plan_file(app), out):
         print(path)
 
@@ -201,9 +224,9 @@ def stages(
     ops: Annotated[bool, typer.Option("--ops", help="list the operators of models instead")] = False,
     as_json: Json = False,
 ) -> None:
-    """The stages and detectors there are, or all about one of them."""
+    """List the stages and detectors, or tell all about one."""
     if name:
-        print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text())
+        print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text(output().width))
         return
     found = [kind for kind in kinds() if (kind.room == "operator") == ops]
     if as_json:
@@ -214,21 +237,25 @@ def stages(
         table.add_column(column)
     for kind in found:
         table.add_row(kind.name, kind.room, kind.summary)
-    Console().print(table)
+    output().print(table)
 
 
 @cli.command()
 def schema() -> None:
-    """The JSON Schema of app definitions, for completion in an editor."""
+    """Print the JSON Schema of definitions, for your editor."""
     print(json.dumps(definition_schema(), indent=2))
 
 
 @cli.command()
 def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoice.auto) -> None:
-    """Replay recordings, publish the alerts to a real MQTT broker in this process, print what a subscriber received."""
+    """Replay, publish to a real MQTT broker, print what arrives.
+
+    The broker lives in this process; what is printed is what a subscriber received from it.
+    """
     plan, paths, topics = plan_file(app), find_recordings(recordings), [sink for sink in load(app).sinks if isinstance(sink, Mqtt)]
     if not topics:
-        raise TinystreamError(f"{plan.name} has no sink of kind 'mqtt', so nothing would be published", '[[sink]], kind = "mqtt", topic = "home/{app}/{label}"')
+        what = f"{plan.name} has no sink of kind 'mqtt', so nothing would be published"
+        raise TinystreamError(what, '[[sink]], kind = "mqtt", topic = "home/{app}/{label}"')
     runs = make_engine(plan, engine.value)
     inputs = [Reading().read(plan, path) for path in paths]
     blocks = sum(len(recording.samples) // plan.x[0].shape[0] for recording in inputs)
@@ -255,9 +282,11 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
     found = f"{count(sent, 'alert')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time"
     tell(f"{found}; received from the broker at {address}:" if sent else f"{found}: nothing to publish")
     for topic, message in received:
-        print(f"{topic}  {message['label']} at {message['time_s']:.2f} s of {message['recording']}, score {message['score']:.2f}, sequence {message['sequence']}")
+        where = f"{message['label']} at {message['time_s']:.2f} s of {message['recording']}"
+        print(f"{topic}  {where}, score {message['score']:.2f}, sequence {message['sequence']}")
     if len(received) != expected:
-        raise TinystreamError(f"the subscriber received {len(received)} of {count(expected, 'message')}", "this should not happen on one machine")
+        what = f"the subscriber received {len(received)} of {count(expected, 'message')}"
+        raise TinystreamError(what, "this should not happen on one machine")
 
 
 # --- what verbs share -----------------------------------------------------------------------------------------
@@ -289,6 +318,12 @@ def seconds(plan: Plan, trace: Trace) -> float:
     return float(trace.samples / plan.x[0].sample_hz) if plan.x[0].sample_hz else 0.0
 
 
+def output() -> Console:
+    """Standard output for tables; they need not be narrow where no terminal is."""
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=LINE)
+
+
 def count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
@@ -311,19 +346,25 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
 
 
 def print_plan(plan: Plan) -> None:
-    table = Table(box=None, header_style="bold", title=f"{plan.name}: {plan.says}" if plan.says else plan.name, title_justify="left")
-    for column in ("step", "what it does", "gives"):
-        table.add_column(column, overflow="fold")
+    console = output()
+    wide = console.width >= WIDE
+    table = Table(box=None, header_style="bold", pad_edge=False, title=f"{plan.name}: {plan.says}" if plan.says else plan.name)
+    table.title_justify = "left"
+    table.add_column("step", overflow="fold")
+    if wide:
+        table.add_column("what it does", overflow="fold")
+    table.add_column("gives", overflow="fold")
     for column in ("rate", "flash B", "state B", "arena B"):
-        table.add_column(column, justify="right")
-    for x in plan.x:
-        table.add_row("source", "", shape_text(x.shape, x.dtype), f"{float(x.rate_hz):g} Hz")
+        table.add_column(column, justify="right", no_wrap=True)
+    rows = [("source", "", x, ()) for x in plan.x]
     for step in plan.steps:
         arena = sum(b.bytes for b in plan.buffers if b.step == step.name and not b.over)
-        sizes = (step.flash_bytes, step.state_bytes, arena)
-        table.add_row(step.name, step.says, shape_text(step.y.shape, step.y.dtype), f"{float(step.y.rate_hz):.4g} Hz", *map(str, sizes))
-    console = Console()
+        rows.append((step.name, step.says, step.y, (step.flash_bytes, step.state_bytes, arena)))
+    for name, says, y, sizes in rows:
+        table.add_row(name, *[says] * wide, shape_text(y.shape, y.dtype), f"{float(y.rate_hz):.4g} Hz", *map(str, sizes))
     console.print(table)
+    if not wide:
+        console.print(f"(what each step does is shown in {WIDE} columns, and in --json)")
     ram = f"RAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (places are used again over time), state {plan.state_bytes} B"
     console.print(f"\n{ram}\nflash {plan.table_bytes} B of tables; code is not counted", soft_wrap=True, highlight=False)
 
