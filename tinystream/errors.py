@@ -26,8 +26,18 @@ class TinystreamError(Exception):
         self.what = what
         self.help = help
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return remade, (type(self), self.args, self.__dict__)  # not by __init__, whose arguments differ from class to class
+
     def __str__(self) -> str:
         return f"error: {self.what}" + (f"\n   = help: {self.help}" if self.help else "")
+
+
+def remade(cls: type[TinystreamError], args: tuple[object, ...], members: dict[str, object]) -> TinystreamError:
+    """An exception as it was, on the other side of a process."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(members)
+    return error
 
 
 @contextmanager
