@@ -58,7 +58,8 @@ class Kind:
                 says = f"  {o.name:<{wide}}  {o.type}{default}: {o.description}".rstrip(": ")
                 lines.append(textwrap.fill(says, width, subsequent_indent=" " * (wide + 4), break_on_hyphens=False))
         if self.bound:
-            lines += ["", textwrap.fill(f"{self.bound} the textbook, in float64 (tested)", width)]
+            near = "equals" if self.bound == "0 counts" else f"stays within {self.bound} of"
+            lines += ["", textwrap.fill(f"{near} the textbook, in float64 (tested)", width)]
         return "\n".join(lines)
 
 
@@ -112,7 +113,8 @@ def type_of(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return "one of " + ", ".join(f'"{v}"' if isinstance(v, str) else str(v) for v in schema.get("enum", [schema.get("const")]))
     if "minimum" in schema and "maximum" in schema:
-        return f"{type_of({k: v for k, v in schema.items() if k not in ('minimum', 'maximum')})} {schema['minimum']:g} to {schema['maximum']:g}"
+        rest = {key: value for key, value in schema.items() if key not in ("minimum", "maximum")}
+        return f"{type_of(rest)} {schema['minimum']:g} to {schema['maximum']:g}"
     limits = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     words = [
         schema.get("type", "value")
@@ -129,7 +131,4 @@ def bound(module: ModuleType) -> str:
     if value is None:
         return ""
     absolute, relative = (*value, 0)[:2] if isinstance(value, tuple) else (value, 0)
-    if not absolute and not relative:
-        return "equals"
-    counts = f"{absolute:g} count{'s' * (absolute != 1)}"
-    return f"stays within {counts}{f' and {relative:.2g} of the value' if relative else ''} of"
+    return f"{absolute:g} count{'s' * (absolute != 1)}" + (f" and {relative:.2g} of the value" if relative else "")

@@ -32,7 +32,8 @@ class Compiler:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise BuildError(
-                f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}", "--engine python needs no compiler; a bug of ours, unless its own headers are missing"
+                f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}",
+                "--engine python needs no compiler; a bug of ours, unless its own headers are missing",
             )
         return out
 

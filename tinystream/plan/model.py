@@ -198,7 +198,8 @@ def read_model(path: Path) -> Model:
         data = path.read_bytes()
     except OSError as error:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
-        raise ModelError(f"model {path} cannot be read: {why}", "model.file = path of a .tflite file, from the definition's folder") from None
+        help = "model.file = path of a .tflite file, from the definition's folder"
+        raise ModelError(f"model {path} cannot be read: {why}", help) from None
     return parse_model(data, path.name)
 
 
