@@ -36,6 +36,7 @@ from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.recording import find_recordings
 from tinystream.io.sink import Sinks, open_sinks
 from tinystream.plan.plan import Plan
+from tinystream.plan.signal import Signal
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import run_live
 from tinystream.run.replay import Reading, make_engine, replay, replay_files
@@ -356,7 +357,7 @@ def print_plan(plan: Plan) -> None:
     table.add_column("gives", overflow="fold")
     for column in ("rate", "flash B", "state B", "arena B"):
         table.add_column(column, justify="right", no_wrap=True)
-    rows = [("source", "", x, ()) for x in plan.x]
+    rows: list[tuple[str, str, Signal, tuple[int, ...]]] = [("source", "", x, ()) for x in plan.x]
     for step in plan.steps:
         arena = sum(b.bytes for b in plan.buffers if b.step == step.name and not b.over)
         rows.append((step.name, step.says, step.y, (step.flash_bytes, step.state_bytes, arena)))
