@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from tinystream.app.planning import plan_file
-from tinystream.emit.compiler import compilers
+from tinystream.emit.compiler import first_compiler
 from tinystream.errors import TinystreamError
 from tinystream.io.recording import Recording, read_recording
 from tinystream.plan.plan import Plan
@@ -37,7 +37,7 @@ class Runs(Protocol):
 
 def make_engine(plan: Plan, name: EngineName = "auto") -> Runs:
     """`auto` takes native where a C compiler is found."""
-    if name == "python" or (name == "auto" and not compilers()):
+    if name == "python" or (name == "auto" and not first_compiler()):
         return Engine(plan)
     return Native(plan)
 
