@@ -83,9 +83,9 @@ def cached_library(plan: Plan, with_compiler: Compiler) -> Path:
             digest.update(path.read_bytes())
         library = cache_folder() / f"{plan.name}-{digest.hexdigest()[:32]}.so"
         if not library.exists():
-            built = build_library(plan, folder, with_compiler)
             with writing(library.parent, "XDG_CACHE_HOME = a folder of yours, or --engine python"):
-                library.parent.mkdir(parents=True, exist_ok=True)
+                library.parent.mkdir(parents=True, exist_ok=True)  # before the work
+                built = build_library(plan, folder, with_compiler)
                 half_written = library.with_suffix(f".{os.getpid()}")
                 shutil.copyfile(built, half_written)
                 half_written.replace(library)  # atomic: another process sees all of it or nothing
