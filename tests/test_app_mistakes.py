@@ -714,7 +714,9 @@ def test_a_secret_is_hidden_in_the_line_of_another_mistake(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(AppErrors) as caught:
         load(tmp_path / "none.toml")
-    assert str(caught.value) == f"error: there is no such file\n --> {tmp_path / 'none.toml'}"
+    assert str(caught.value) == (
+        f"error: there is no such file\n --> {tmp_path / 'none.toml'}\n  = help: name a definition, or the folder with its app.toml"
+    )
 
 
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path):

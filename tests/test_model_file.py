@@ -81,7 +81,7 @@ def test_what_is_no_model_is_refused(data):
 
 
 def test_a_missing_file_is_told_by_its_path(tmp_path):
-    with pytest.raises(ModelError, match=r"cannot read model .*nowhere\.tflite: No such file"):
+    with pytest.raises(ModelError, match=r"model .*nowhere\.tflite cannot be read: there is no such file"):
         read_model(tmp_path / "nowhere.tflite")
 
 

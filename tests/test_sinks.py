@@ -267,6 +267,8 @@ def certificates(tmp_path_factory):
             "2",
             "-subj",
             f"/CN={name}",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",  # without it OpenSSL trusts no authority where it is strict
         )
     for name in ("localhost", "client"):
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")

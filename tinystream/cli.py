@@ -27,7 +27,7 @@ from tinystream.app.documentation import describe, kinds
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
-from tinystream.app.sinks import SinkDefinition, Stdout
+from tinystream.app.sinks import Mqtt, SinkDefinition, Stdout
 from tinystream.emit.emit import emit as emit_c
 from tinystream.errors import SinkError, TinystreamError
 from tinystream.io.broker import HOST, EmbeddedBroker
@@ -36,10 +36,11 @@ from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.recording import find_recordings
 from tinystream.io.sink import Sinks, open_sinks
 from tinystream.plan.plan import Plan
+from tinystream.plan.signal import Signal
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import run_live
 from tinystream.run.replay import Reading, make_engine, replay, replay_files
-from tinystream.run.trace import Event, Trace
+from tinystream.run.trace import Event, Trace, trace_paths
 from tinystream.run.verify import Compared
 from tinystream.run.verify import verify as compare
 
@@ -48,9 +49,12 @@ cli = typer.Typer(
     help="Declare an always-on sensing app once; replay it at your desk; ship the same integers to a microcontroller.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes leave too little of 80 columns
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 people = Console(stderr=True, highlight=False)
+WIDE = 110  # columns in which a table of steps has room for what each does
+LINE = 140  # columns where there is no terminal to fill
 
 
 class EngineChoice(StrEnum):
@@ -62,7 +66,7 @@ class EngineChoice(StrEnum):
 
 
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
-Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING…", help="files, or folders that are searched for recordings")]
+Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate to the app's")]
@@ -75,7 +79,10 @@ Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", hel
 
 @cli.command()
 def show(app: AppPath, as_json: Json = False) -> None:
-    """The table of steps with shape, rate, flash and RAM; exit code 1 when a budget is broken."""
+    """List the steps with shape, rate, flash and RAM.
+
+    Exit code 1 when a budget is broken.
+    """
     plan, definition = plan_file(app), load(app)
     broken = over_budget(plan, definition.budget)
     if as_json:
@@ -104,8 +111,16 @@ def replay_command(
     publish: Annotated[bool, typer.Option("--publish", help="send the alerts to the app's sinks, too")] = False,
     broker: Broker = None,
 ) -> None:
-    """Run an app over recordings; every event is a line of JSON on stdout."""
+    """Run an app over recordings, as fast as it goes.
+
+    Every event is a line of JSON on standard output.
+    """
+    if broker and not publish:
+        raise typer.BadParameter("--broker is where --publish sends the alerts; give both, or neither")
     plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
+    if publish and not other_sinks(definition.sinks):
+        tell(f"note: {plan.name} has no sink but standard output: nothing is published")
+    saved = dict(zip(paths, trace_paths(trace, paths))) if trace else {}
     sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
     began, heard_s, events = time.perf_counter(), 0.0, 0
     with sinks, progress_bar("replay", len(paths)) as advance:
@@ -117,22 +132,19 @@ def replay_command(
                 print(encode(event.as_dict()), flush=True)
                 send(sinks, event)
             if trace:
-                save_trace(done, trace, path, several=len(paths) > 1)
+                done.save(saved[path])
             heard_s += seconds(plan, done)
             events += len(done.events)
             advance(1)
-    times = heard_s / (time.perf_counter() - began)
-    tell(f"{events} events in {heard_s:.1f} s of {count(len(paths), 'recording')}, {times:.0f}x real time")
+    took = time.perf_counter() - began
+    tell(f"{count(events, 'event')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time")
 
 
 @cli.command()
 def run(
     app: AppPath,
     source: Annotated[
-        str,
-        typer.Option(
-            "--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time"
-        ),
+        str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")
     ] = "mic",
     device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
     engine: EngineOption = EngineChoice.auto,
@@ -141,7 +153,10 @@ def run(
     counts: Counts = False,
     broker: Broker = None,
 ) -> None:
-    """Run an app on live samples; every event goes to the app's sinks and, as a line of JSON, to stdout."""
+    """Run an app on live samples, until Ctrl-C.
+
+    Every event goes to the app's sinks and, as a line of JSON, to standard output.
+    """
     plan, definition = plan_file(app), load(app)
     live = live_source(plan, source, device, Reading(resample, channel, counts))
     with open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
@@ -168,7 +183,10 @@ def verify(
     counts: Counts = False,
     as_json: Json = False,
 ) -> None:
-    """Prove that the definition (numpy) and the generated C give the same bits on recordings; exit code 1 if not."""
+    """Prove that numpy and the generated C give the same bits.
+
+    Every output of every step is compared, on your recordings.  Exit code 1 with the first difference, if there is one.
+    """
     plan, paths = plan_file(app), find_recordings(recordings)
     python, native, compared = make_engine(plan, "python"), make_engine(plan, "native"), Compared()
     with progress_bar("verify", len(paths)) as advance:
@@ -193,7 +211,10 @@ def verify(
 def emit(
     app: AppPath, out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")] = Path("build")
 ) -> None:
-    """Write the app as C: <name>.c and .h, its tables, and the kernels that it uses."""
+    """Write the app as C.
+
+    <name>.c and .h, its tables, and the kernels that it uses; files of an earlier time are written over.
+    """
     for path in emit_c(plan_file(app), out):
         print(path)
 
@@ -204,9 +225,9 @@ def stages(
     ops: Annotated[bool, typer.Option("--ops", help="list the operators of models instead")] = False,
     as_json: Json = False,
 ) -> None:
-    """The stages and detectors there are, or all about one of them."""
+    """List the stages and detectors, or tell all about one."""
     if name:
-        print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text())
+        print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text(output().width))
         return
     found = [kind for kind in kinds() if (kind.room == "operator") == ops]
     if as_json:
@@ -217,19 +238,25 @@ def stages(
         table.add_column(column)
     for kind in found:
         table.add_row(kind.name, kind.room, kind.summary)
-    Console().print(table)
+    output().print(table)
 
 
 @cli.command()
 def schema() -> None:
-    """The JSON Schema of app definitions, for completion in an editor."""
+    """Print the JSON Schema of definitions, for your editor."""
     print(json.dumps(definition_schema(), indent=2))
 
 
 @cli.command()
 def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoice.auto) -> None:
-    """Replay recordings, publish the alerts to a real MQTT broker in this process, print what a subscriber received."""
-    plan, paths, definition = plan_file(app), find_recordings(recordings), load(app)
+    """Replay, publish to a real MQTT broker, print what arrives.
+
+    The broker lives in this process; what is printed is what a subscriber received from it.
+    """
+    plan, paths, topics = plan_file(app), find_recordings(recordings), [sink for sink in load(app).sinks if isinstance(sink, Mqtt)]
+    if not topics:
+        what = f"{plan.name} has no sink of kind 'mqtt', so nothing would be published"
+        raise TinystreamError(what, '[[sink]], kind = "mqtt", topic = "home/{app}/{label}"')
     runs = make_engine(plan, engine.value)
     inputs = [Reading().read(plan, path) for path in paths]
     blocks = sum(len(recording.samples) // plan.x[0].shape[0] for recording in inputs)
@@ -237,8 +264,10 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
     with EmbeddedBroker() as broker, Subscriber(HOST, broker.port) as subscriber:
         began, sent = time.perf_counter(), 0
         address = f"{HOST}:{broker.port}"
-        sinks = open_sinks(other_sinks(definition.sinks), os.environ, address)
-        with sinks, progress_bar("replay", blocks, always=True) as advance:
+        # the broker knows no passwords and no TLS: what the field needs must not keep anybody from a look
+        here = [Mqtt(topic=sink.topic, qos=sink.qos) for sink in topics]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("TINYSTREAM_")}
+        with open_sinks(here, environ, address) as sinks, progress_bar("replay", blocks, always=True) as advance:
             for path, recording in zip(paths, inputs):
 
                 def step(n: int, events: list[Event]) -> None:
@@ -248,15 +277,17 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
 
                 sent += len(replay(plan, runs, recording.samples, path.name, progress=step).events)
         took = time.perf_counter() - began
-        received = subscriber.wait(sent)
+        expected = sent * len(here)
+        received = subscriber.wait(expected)
     heard_s = sum(recording.seconds for recording in inputs)
-    heard = f"{heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time"
-    tell(f"{count(sent, 'alert')} in {heard}; received from the broker at {address}:")
+    found = f"{count(sent, 'alert')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time"
+    tell(f"{found}; received from the broker at {address}:" if sent else f"{found}: nothing to publish")
     for topic, message in received:
-        where = f"{message['time_s']:.2f} s of {message['recording']}"
-        print(f"{topic}  {message['label']} at {where}, score {message['score']:.2f}, sequence {message['sequence']}")
-    if len(received) != sent or not sent:
-        raise TinystreamError(f"the subscriber received {len(received)} of {count(sent, 'alert')}", "this should not happen on one machine")
+        where = f"{message['label']} at {message['time_s']:.2f} s of {message['recording']}"
+        print(f"{topic}  {where}, score {message['score']:.2f}, sequence {message['sequence']}")
+    if len(received) != expected:
+        what = f"the subscriber received {len(received)} of {count(expected, 'message')}"
+        raise TinystreamError(what, "this should not happen on one machine")
 
 
 # --- what verbs share -----------------------------------------------------------------------------------------
@@ -288,6 +319,12 @@ def seconds(plan: Plan, trace: Trace) -> float:
     return float(trace.samples / plan.x[0].sample_hz) if plan.x[0].sample_hz else 0.0
 
 
+def output() -> Console:
+    """Standard output for tables; they need not be narrow where no terminal is."""
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=LINE)
+
+
 def count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
@@ -310,19 +347,25 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
 
 
 def print_plan(plan: Plan) -> None:
-    table = Table(box=None, header_style="bold", title=f"{plan.name}: {plan.says}" if plan.says else plan.name, title_justify="left")
-    for column in ("step", "what it does", "gives"):
-        table.add_column(column, overflow="fold")
+    console = output()
+    wide = console.width >= WIDE
+    table = Table(box=None, header_style="bold", pad_edge=False, title=f"{plan.name}: {plan.says}" if plan.says else plan.name)
+    table.title_justify = "left"
+    table.add_column("step", overflow="fold")
+    if wide:
+        table.add_column("what it does", overflow="fold")
+    table.add_column("gives", overflow="fold")
     for column in ("rate", "flash B", "state B", "arena B"):
-        table.add_column(column, justify="right")
-    for x in plan.x:
-        table.add_row("source", "", shape_text(x.shape, x.dtype), f"{float(x.rate_hz):g} Hz")
+        table.add_column(column, justify="right", no_wrap=True)
+    rows: list[tuple[str, str, Signal, tuple[int, ...]]] = [("source", "", x, ()) for x in plan.x]
     for step in plan.steps:
         arena = sum(b.bytes for b in plan.buffers if b.step == step.name and not b.over)
-        sizes = (step.flash_bytes, step.state_bytes, arena)
-        table.add_row(step.name, step.says, shape_text(step.y.shape, step.y.dtype), f"{float(step.y.rate_hz):.4g} Hz", *map(str, sizes))
-    console = Console()
+        rows.append((step.name, step.says, step.y, (step.flash_bytes, step.state_bytes, arena)))
+    for name, says, y, sizes in rows:
+        table.add_row(name, *[says] * wide, shape_text(y.shape, y.dtype), f"{float(y.rate_hz):.4g} Hz", *map(str, sizes))
     console.print(table)
+    if not wide:
+        console.print(f"(what each step does is shown in {WIDE} columns, and in --json)")
     ram = f"RAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (places are used again over time), state {plan.state_bytes} B"
     console.print(f"\n{ram}\nflash {plan.table_bytes} B of tables; code is not counted", soft_wrap=True, highlight=False)
 
@@ -338,13 +381,6 @@ def progress_bar(what: str, total: int, always: bool = False) -> Iterator[Callab
     with Progress(*columns, console=people, disable=not (always or people.is_terminal)) as bar:
         task = bar.add_task(what, total=total)
         yield lambda n: bar.advance(task, n)
-
-
-def save_trace(trace: Trace, where: Path, recording: Path, several: bool) -> None:
-    if several:
-        where.mkdir(parents=True, exist_ok=True)
-        where = where / f"{recording.stem}.npz"
-    trace.save(where)
 
 
 def version(asked: bool) -> None:

@@ -13,6 +13,10 @@ A mistake of ours is an `assert` with a sentence, never one of these.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class TinystreamError(Exception):
     """What is wrong, and one line on what to do instead."""
@@ -22,8 +26,28 @@ class TinystreamError(Exception):
         self.what = what
         self.help = help
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return remade, (type(self), self.args, self.__dict__)  # not by __init__, whose arguments differ from class to class
+
     def __str__(self) -> str:
         return f"error: {self.what}" + (f"\n   = help: {self.help}" if self.help else "")
+
+
+def remade(cls: type[TinystreamError], args: tuple[object, ...], members: dict[str, object]) -> TinystreamError:
+    """An exception as it was, on the other side of a process."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(members)
+    return error
+
+
+@contextmanager
+def writing(path: Path, help: str) -> Iterator[None]:
+    """What is written inside goes to `path`: where the system refuses, the error says so in our words."""
+    try:
+        yield
+    except OSError as e:
+        reason = "there is a file in the way" if isinstance(e, FileExistsError | NotADirectoryError) else (e.strerror or str(e)).lower()
+        raise TinystreamError(f"{path} cannot be written: {reason}", help) from None
 
 
 class AppError(TinystreamError):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 import pkgutil
+import re
+import textwrap
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from types import ModuleType
@@ -44,18 +47,26 @@ class Kind:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def text(self) -> str:
-        lines = [f"{self.name} ({self.room})", "", self.formula]
+    def text(self, width: int = 140) -> str:
+        """For people, in lines of at most `width`; formulas keep the lines that they have."""
+        lines = [f"{self.name} ({self.room})", "", flow(self.formula, width)]
         if self.options:
             wide = max(len(o.name) for o in self.options)
             lines += ["", "options"]
-            lines += [
-                f"  {o.name:<{wide}}  {o.type}{'' if o.default is None else f', {o.default}'}: {o.description}".rstrip(": ")
-                for o in self.options
-            ]
+            for o in self.options:
+                default = "" if o.default is None else f", default {json.dumps(o.default)}"
+                says = f"  {o.name:<{wide}}  {o.type}{default}: {o.description}".rstrip(": ")
+                lines.append(textwrap.fill(says, width, subsequent_indent=" " * (wide + 4), break_on_hyphens=False))
         if self.bound:
-            lines += ["", f"stays within {self.bound} of the textbook, in float64 (tested)"]
+            near = "equals" if self.bound == "0 counts" else f"stays within {self.bound} of"
+            lines += ["", textwrap.fill(f"{near} the textbook, in float64 (tested)", width)]
         return "\n".join(lines)
+
+
+def flow(text: str, width: int) -> str:
+    """Text in lines of `width`: paragraphs are filled, those with an indented line are left as they are."""
+    parts = text.split("\n\n")
+    return "\n\n".join(part if re.search("^ ", part, re.M) else textwrap.fill(part, width, break_on_hyphens=False) for part in parts)
 
 
 def kinds() -> list[Kind]:
@@ -101,6 +112,9 @@ def type_of(schema: dict[str, Any]) -> str:
         return " or ".join(type_of(s) for s in schema["anyOf"] if s.get("type") != "null")
     if "enum" in schema or "const" in schema:
         return "one of " + ", ".join(f'"{v}"' if isinstance(v, str) else str(v) for v in schema.get("enum", [schema.get("const")]))
+    if "minimum" in schema and "maximum" in schema:
+        rest = {key: value for key, value in schema.items() if key not in ("minimum", "maximum")}
+        return f"{type_of(rest)} {schema['minimum']:g} to {schema['maximum']:g}"
     limits = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     words = [
         schema.get("type", "value")
@@ -117,4 +131,4 @@ def bound(module: ModuleType) -> str:
     if value is None:
         return ""
     absolute, relative = (*value, 0)[:2] if isinstance(value, tuple) else (value, 0)
-    return f"{absolute:g} counts" + (f" and {relative:.2g} of the value" if relative else "")
+    return f"{absolute:g} count{'s' * (absolute != 1)}" + (f" and {relative:.2g} of the value" if relative else "")

@@ -77,7 +77,8 @@ def read(path: Path) -> File:
         raw = path.read_bytes()
     except OSError as error:
         what = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
-        raise AppErrors([AppError((), what)], f"error: {what}\n --> {path}") from None
+        help = "name a definition, or the folder with its app.toml"
+        raise AppErrors([AppError((), what, help)], f"error: {what}\n --> {path}\n  = help: {help}") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinystream import __version__
 from tinystream.emit.templates import header, kernels_version, template, templates
+from tinystream.errors import writing
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -18,15 +19,16 @@ from tinystream.plan.step import Step
 
 def emit(plan: Plan, out: Path) -> list[Path]:
     """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written."""
-    out.mkdir(parents=True, exist_ok=True)
     common = templates() / "kernels"
     needed = list(dict.fromkeys(header(step) for step in plan.steps))
     headers = closure([common / "ts_event.h", *needed])
-    for path in headers:
-        shutil.copyfile(path, out / path.name)
     texts = {f"{plan.name}.c": source(plan, [h.name for h in needed]), f"{plan.name}.h": interface(plan), **tables(plan)}
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
+    with writing(out, "--out another folder"):
+        out.mkdir(parents=True, exist_ok=True)
+        for path in headers:
+            shutil.copyfile(path, out / path.name)
+        for name, text in texts.items():
+            (out / name).write_text(text, encoding="utf-8")
     return sorted([out / h.name for h in headers] + [out / name for name in texts])
 
 

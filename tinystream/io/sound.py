@@ -31,7 +31,7 @@ def read_sound(path: Path, channels: int, channel: int | str | None) -> Content:
             rate_hz, subtype = Fraction(file.samplerate), file.subtype
     except soundfile.LibsndfileError as e:
         raise RecordingError(
-            f"{path} cannot be read: {e.error_string.rstrip('.')}", "play it with another program: the file may be damaged"
+            f"{path} cannot be read: {e.error_string.rstrip('.').lower()}", "play it with another program: the file may be damaged"
         ) from None
     if subtype in EXACT:
         return Content(x, rate_hz, notes=notes)

@@ -85,7 +85,7 @@ class Table:
 
     def _number(self, letter: str, at: int):
         if not 0 <= at <= len(self._data) - struct.calcsize(letter):
-            raise damaged(f"something at byte {at} of {len(self._data)} is referred to")
+            raise damaged(f"it has {len(self._data)} bytes, and refers to byte {at}")
         return struct.unpack_from(letter, self._data, at)[0]
 
 

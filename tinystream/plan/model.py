@@ -197,7 +197,9 @@ def read_model(path: Path) -> Model:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot read model {path}: {error.strerror or error}", "model.file = path of a .tflite file") from None
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
+        help = "model.file = path of a .tflite file, from the definition's folder"
+        raise ModelError(f"model {path} cannot be read: {why}", help) from None
     return parse_model(data, path.name)
 
 

@@ -17,6 +17,7 @@ from tinystream.emit.compiler import Compiler, compiler
 from tinystream.emit.emit import emit
 from tinystream.emit.host import build_library
 from tinystream.emit.templates import templates
+from tinystream.errors import writing
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Fired
 
@@ -82,11 +83,12 @@ def cached_library(plan: Plan, with_compiler: Compiler) -> Path:
             digest.update(path.read_bytes())
         library = cache_folder() / f"{plan.name}-{digest.hexdigest()[:32]}.so"
         if not library.exists():
-            built = build_library(plan, folder, with_compiler)
-            library.parent.mkdir(parents=True, exist_ok=True)
-            half_written = library.with_suffix(f".{os.getpid()}")
-            shutil.copyfile(built, half_written)
-            half_written.replace(library)  # atomic: another process sees all of it or nothing
+            with writing(library.parent, "XDG_CACHE_HOME = a folder of yours, or --engine python"):
+                library.parent.mkdir(parents=True, exist_ok=True)  # before the work
+                built = build_library(plan, folder, with_compiler)
+                half_written = library.with_suffix(f".{os.getpid()}")
+                shutil.copyfile(built, half_written)
+                half_written.replace(library)  # atomic: another process sees all of it or nothing
         return library
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from tinystream.app.planning import plan_file
-from tinystream.emit.compiler import compilers
+from tinystream.emit.compiler import first_compiler
+from tinystream.errors import TinystreamError
 from tinystream.io.recording import Recording, read_recording
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Engine, Fired
@@ -35,7 +37,7 @@ class Runs(Protocol):
 
 def make_engine(plan: Plan, name: EngineName = "auto") -> Runs:
     """`auto` takes native where a C compiler is found."""
-    if name == "python" or (name == "auto" and not compilers()):
+    if name == "python" or (name == "auto" and not first_compiler()):
         return Engine(plan)
     return Native(plan)
 
@@ -91,9 +93,7 @@ class Reading:
         assert x.sample_hz is not None, "a source has a sample rate"
         channels = x.shape[1] if len(x.shape) > 1 else 1
         scale = 1.0 if self.counts else x.scale
-        return read_recording(
-            path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=scale
-        )
+        return read_recording(path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=scale)
 
 
 class Replayed(NamedTuple):
@@ -111,8 +111,11 @@ def replay_files(
     if jobs == 1 or len(paths) == 1:
         yield from map(work, paths)
         return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(work, paths, chunksize=max(1, len(paths) // (8 * jobs)))
+    try:
+        with ProcessPoolExecutor(jobs) as pool:
+            yield from pool.map(work, paths, chunksize=max(1, len(paths) // (8 * jobs)))
+    except BrokenProcessPool:
+        raise TinystreamError("the system ended a process of the replay, perhaps for want of memory", "--jobs 1") from None
 
 
 def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Keep, path: Path) -> Replayed:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from errno import EACCES
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
-from tinystream.errors import TinystreamError
+from tinystream.errors import TinystreamError, writing
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Fired
@@ -73,9 +79,15 @@ class Trace:
         about = {"format": FORMAT, **scalars, "events": [e.as_dict() for e in self.events], "digests": self.digests}
         arrays = {f"{part}:{name}": getattr(fired, part) for name, fired in self.outputs.items() for part in ("when", "y")}
         half_written = path.with_name(path.name + ".part")
-        with half_written.open("wb") as file:
-            np.savez_compressed(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
-        half_written.replace(path)
+        with writing(path, ANOTHER):
+            try:
+                with half_written.open("wb") as file:
+                    np.savez_compressed(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+                half_written.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    half_written.unlink()
+                raise
 
     @classmethod
     def load(cls, path: Path) -> Trace:
@@ -90,10 +102,36 @@ class Trace:
                 raise TinystreamError(what, "make it again with replay --trace")
             events = tuple(Event(**e) for e in about["events"])
             return cls(**{n: about[n] for n in SCALARS}, events=events, outputs=outputs, digests=about["digests"])
-        except (OSError, KeyError, ValueError, TypeError) as error:
+        except (OSError, EOFError, BadZipFile, zlib.error, KeyError, ValueError, TypeError) as error:
             raise TinystreamError(f"{path} is not a trace: {error}", "tinystream replay --trace FILE writes one") from error
 
 
+def trace_paths(where: Path, recordings: Sequence[Path]) -> list[Path]:
+    """Where the trace of each recording goes; the folders are made, TinystreamError where that cannot be.
+
+    One recording: the file `where`.  Several, or where `where` is a folder: into it, in the same subfolders as the
+    recordings, each under the recording's name; with its extension, too, where two differ in nothing else.
+    """
+    if len(recordings) == 1 and not where.is_dir():
+        found = [where]
+    else:
+        full = [path.parent.resolve() / path.name for path in recordings]
+        top = os.path.commonpath([path.parent for path in full])
+        names = [path.relative_to(top).with_suffix(".npz") for path in full]
+        times = Counter(names)
+        found = [where / (name if times[name] == 1 else name.with_name(f"{path.name}.npz")) for name, path in zip(names, full)]
+    precious = {recording.resolve() for recording in recordings}
+    for path in found:
+        if path.resolve() in precious:
+            raise TinystreamError(f"the trace would overwrite the recording {path}", ANOTHER)
+        with writing(path, ANOTHER):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(path.parent, os.W_OK):
+                raise PermissionError(EACCES, os.strerror(EACCES))
+    return found
+
+
+ANOTHER = "--trace another file, or another folder for several recordings"
 SCALARS = ("app", "definition", "engine", "recording", "blocks", "samples", "features", "scores")
 
 
