@@ -65,10 +65,9 @@ def working() -> Iterator[Compiler]:
         except (OSError, subprocess.TimeoutExpired):  # zig waits for ever for a cache that cannot be made
             continue
         version = answer.stdout.splitlines()[0] if answer.stdout else ""
-        if answer.returncode == 0 and version not in {c.version for c in found.values()}:
-            if name not in found:
-                found[name] = Compiler(name, command, version)
-                yield found[name]
+        if answer.returncode == 0 and name not in found and version not in {c.version for c in found.values()}:
+            found[name] = Compiler(name, command, version)
+            yield found[name]
 
 
 def compiler() -> Compiler:
