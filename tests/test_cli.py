@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import re
 import shutil
 import socket
@@ -14,8 +16,10 @@ from brokers import Mosquitto
 from command import APP, KITCHEN, RATE_HZ, WORKSHOP, Done, program, samples, tinystream, write_sound
 
 import tinystream.emit.compiler as compiler_module
+import tinystream.run.replay as replay_module
 from tinystream.app.documentation import kinds
 from tinystream.cli import cli
+from tinystream.errors import AppError, AppErrors, SinkError, TinystreamError
 from tinystream.plan.flatbuffer import Table
 from tinystream.plan.model import OPERATOR_CODES
 
@@ -132,6 +136,32 @@ def test_events_before_a_bad_recording_are_printed(here, jobs):
     done = tinystream("replay", "app", WORKSHOP, "nan.csv", KITCHEN, "--jobs", jobs)
     assert done.code == 1 and "not a finite number" in told(done)
     assert done.events == tinystream("replay", "app", WORKSHOP).events
+
+
+def die(*_: object) -> None:
+    """As the system does to a process that takes too much memory."""
+    os._exit(9)
+
+
+def test_a_process_that_the_system_ends_is_told(here, monkeypatch):
+    monkeypatch.setattr(replay_module, "_replay_file", die)
+    said = refused("replay", "app", WORKSHOP, KITCHEN, "--jobs", 2)
+    assert "error: the system ended a process of the replay" in said and "= help: --jobs 1" in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TinystreamError("what", "help"),
+        AppError(("stage", 2, "bands"), "what", "help"),
+        AppErrors([AppError((), "what")], "error: what\n --> here"),
+        SinkError("what", "help", 3, ({"label": "yes"},)),
+    ],
+)
+def test_every_mistake_survives_the_way_from_another_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error)
+    assert {n: str(v) for n, v in vars(again).items()} == {n: str(v) for n, v in vars(error).items()}
 
 
 # --- definitions and models -----------------------------------------------------------------------------------
