@@ -179,6 +179,13 @@ def test_a_definition_in_another_encoding_is_shown_at_its_byte(here):
     assert f"error: byte 0xf4 is not UTF-8\n  --> app/app.toml:{line}:" in said and "save the file as UTF-8" in said
 
 
+def test_a_file_that_is_no_text_is_not_shown(here):
+    assert f"error: the file is not text\n --> {KITCHEN}\n" in refused("show", KITCHEN)
+    Path("app/app.toml").write_bytes(b'name = "\x1b[2Jwake"\n')
+    said = refused("show", "app")
+    assert "\x1b" not in said and '1 | name = "·[2Jwake"\n' in said
+
+
 def test_a_slip_of_toml_is_shown_where_it_is(here):
     said = refused("show", app(TOML.replace("[source]", "[source", 1)))
     assert re.search(r"error: not TOML: .*\n --> changed/app.toml:\d+:8\n", said) and "| [source\n" in said
