@@ -84,6 +84,10 @@ def stereo(path: Path) -> None:
     write_sound(path, np.stack([np.zeros(20 * RATE_HZ, np.int16), samples(KITCHEN)[: 20 * RATE_HZ]], axis=1))
 
 
+def too_short(path: Path) -> None:
+    write_sound(path, np.zeros(159, np.int16))
+
+
 def half_rate(path: Path) -> None:
     write_sound(path, samples(KITCHEN)[::2], RATE_HZ // 2)
 
@@ -97,6 +101,7 @@ BAD_RECORDINGS = {
     "none.wav": (lambda p: None, "none.wav does not exist", "check the name"),
     "song.mp3": (lambda p: p.write_bytes(b"ID3"), "song.mp3 is of an unknown kind '.mp3'", ".wav, .flac, .csv, .npy, .npz"),
     "empty.wav": (Path.touch, "empty.wav is empty", "record it again"),
+    "short.wav": (too_short, "short.wav is too short: 159 samples, a block of the app is 160", "record for longer"),
     "text.flac": (lambda p: p.write_text("not a sound"), "text.flac cannot be read: format not recognised", "may be damaged"),
 }
 
