@@ -205,7 +205,8 @@ def verify(
         return
     values = sum(compared.values.values())
     words = ", ".join(f"{n} {what}" for what, n in found.items())
-    print(f"identical: {words}; {values} values of {len(plan.steps)} steps in {count(len(paths), 'recording')}, python against native")
+    where = f"{values} values of {count(len(plan.steps), 'step')} in {count(len(paths), 'recording')}"
+    print(f"identical: {words}; {where}, python against native")
 
 
 @cli.command()
