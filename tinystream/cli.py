@@ -38,7 +38,7 @@ from tinystream.io.sink import Sinks, open_sinks
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.run.demo import Subscriber
-from tinystream.run.live import run_live
+from tinystream.run.live import ended_by_signal, run_live, uninterrupted
 from tinystream.run.replay import Reading, make_engine, replay, replay_files
 from tinystream.run.trace import Event, Trace, trace_paths
 from tinystream.run.verify import Compared
@@ -128,9 +128,10 @@ def replay_command(
         for path, (done, notes) in zip(paths, traces):
             for note in notes:
                 tell(f"note: {path}: {note}")
-            for event in done.events:
-                print(encode(event.as_dict()), flush=True)
-                send(sinks, event)
+            with uninterrupted():
+                for event in done.events:
+                    print(encode(event.as_dict()), flush=True)
+                    send(sinks, event)
             if trace:
                 done.save(saved[path])
             heard_s += seconds(plan, done)
@@ -159,7 +160,7 @@ def run(
     """
     plan, definition = plan_file(app), load(app)
     live = live_source(plan, source, device, Reading(resample, channel, counts))
-    with open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
+    with ended_by_signal(), open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
         tell(f"{plan.name} listens; Ctrl-C ends it")
 
         def alert(event: Event) -> None:
@@ -204,7 +205,8 @@ def verify(
         return
     values = sum(compared.values.values())
     words = ", ".join(f"{n} {what}" for what, n in found.items())
-    print(f"identical: {words}; {values} values of {len(plan.steps)} steps in {count(len(paths), 'recording')}, python against native")
+    where = f"{values} values of {count(len(plan.steps), 'step')} in {count(len(paths), 'recording')}"
+    print(f"identical: {words}; {where}, python against native")
 
 
 @cli.command()

@@ -70,7 +70,7 @@ def show(error: AppError, file: str, text: str, place: Place | None) -> str:
         f"error: {error.what}",
         f"{gutter}--> {file}:{line}:{column}",
         f"{gutter} |",
-        f"{line} | {hide(source)}",
+        f"{line} | {visible(hide(source))}",
         f"{gutter} | {blank}{'^' * max(1, width)}",
     ]
     return "\n".join([*lines, f"{gutter} = help: {error.help}"] if error.help else lines)
@@ -80,6 +80,11 @@ def line_at(text: str, offset: int) -> tuple[int, int, str]:
     """Line number and column of an offset, both from 1, and the line."""
     start = text.rfind("\n", 0, offset) + 1
     return text.count("\n", 0, offset) + 1, offset - start + 1, text[start:].partition("\n")[0]
+
+
+def visible(line: str) -> str:
+    """A line that does nothing to a terminal but show itself."""
+    return "".join(c if c.isprintable() or c == "\t" else "·" for c in line)
 
 
 def columns(text: str) -> int:

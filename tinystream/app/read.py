@@ -79,6 +79,9 @@ def read(path: Path) -> File:
         what = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
         help = "name a definition, or the folder with its app.toml"
         raise AppErrors([AppError((), what, help)], f"error: {what}\n --> {path}\n  = help: {help}") from None
+    if b"\0" in raw and raw[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        what, help = "the file is not text", "name a definition, or the folder with its app.toml"
+        raise AppErrors([AppError((), what, help)], f"error: {what}\n --> {path}\n  = help: {help}")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -118,9 +118,8 @@ def _rate(path: Path, table: Table, stamps: np.ndarray) -> tuple[Fraction, tuple
     """Rows a second, with a note on gaps."""
     step = np.diff(stamps)
     if len(stamps) < 2 or stamps[-1] <= stamps[0]:
-        raise RecordingError(
-            f"{path}: its time stamps span no time, so that they give no rate", "remove the column: the app's rate is taken then"
-        )
+        what = f"{path}: its time stamps span no time, so that they give no rate"
+        raise RecordingError(what, "remove the column: the app's rate is taken then")
     if (step < 0).any():
         raise RecordingError(
             f"{path}, line {_line(table, int(np.argmax(step < 0)) + 1)}: the time stamp goes back from {stamps[:-1][step < 0][0]:.10g} "

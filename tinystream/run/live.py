@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -16,6 +18,39 @@ def run_live(plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Call
     recorder = Recorder(plan, engine.name, recording, (), ())
     engine.reset()
     for block in blocks:
-        for event in recorder.take(engine.push(block[np.newaxis], want=recorder.want), 1):
-            alert(event)
+        with uninterrupted():
+            for event in recorder.take(engine.push(block[np.newaxis], want=recorder.want), 1):
+                alert(event)
     return recorder.trace()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until what is inside is done, so that no alert is lost between its detection and its sinks."""
+    asked: list[int] = []
+    try:
+        before = {which: signal.signal(which, lambda number, _: asked.append(number)) for which in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, which no signal reaches
+        yield
+        return
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+    if asked:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """SIGTERM, by which a service manager stops a program, is as Ctrl-C: what is on its way is delivered first."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

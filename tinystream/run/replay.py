@@ -14,7 +14,7 @@ import numpy as np
 
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import first_compiler
-from tinystream.errors import TinystreamError
+from tinystream.errors import RecordingError, TinystreamError
 from tinystream.io.recording import Recording, read_recording
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Engine, Fired
@@ -93,7 +93,11 @@ class Reading:
         assert x.sample_hz is not None, "a source has a sample rate"
         channels = x.shape[1] if len(x.shape) > 1 else 1
         scale = 1.0 if self.counts else x.scale
-        return read_recording(path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=scale)
+        recording = read_recording(path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=scale)
+        if len(recording.samples) < x.shape[0]:
+            what = f"{path} is too short: {len(recording.samples)} samples, a block of the app is {x.shape[0]}"
+            raise RecordingError(what, "record for longer: a last block that is not full is left out")
+        return recording
 
 
 class Replayed(NamedTuple):
