@@ -221,7 +221,7 @@ def test_a_model_whose_input_the_features_do_not_fit(here):
 def test_a_model_with_an_operator_that_has_no_kernel(here):
     data = bytearray(MODEL)
     codes = list(Table.root(MODEL).tables(OPERATOR_CODES))
-    convolution = next(code for code in codes if 3 in (code.int(0, kind="b"), code.int(3)))
+    convolution = next(code for code in codes if 3 in (code.integer(0, kind="b"), code.integer(3)))
     for slot in (0, 3):  # the old place of the code, and the new one
         if (at := convolution._at(slot)) is not None:
             data[at] = LSTM
