@@ -98,7 +98,7 @@ def test_c_gives_the_bits_of_numpy(compiler, tmp_path):
     (tmp_path / "table.h").write_text(f"static const int32_t table[65] = {{ {', '.join(map(str, fixed.LOG2_TABLE))} }};\n")
     program = compiler.build([tmp_path / "main.c"], tmp_path / "main", f"-I{templates() / 'kernels'}", *WARNINGS, *SANITIZERS)
     v = np.stack([ANY, np.resize(INT32, ANY.size), np.resize(np.roll(INT32, 99), ANY.size)], axis=1).astype(np.int64)
-    done = subprocess.run([program], input=v.tobytes(), capture_output=True)
+    done = subprocess.run([program], input=v.tobytes(), capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     got = np.frombuffer(done.stdout, np.int64).reshape(-1, 10).T
     a, b, n = fixed.sat32(v[:, 1]).astype(np.int64), fixed.sat32(v[:, 2]).astype(np.int64), v[:, 2] & 31

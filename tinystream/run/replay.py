@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -116,7 +117,8 @@ def replay_files(
         yield from map(work, paths)
         return
     try:
-        with ProcessPoolExecutor(jobs) as pool:
+        # spawned, not forked: a sink's threads may run by now
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             yield from pool.map(work, paths, chunksize=max(1, len(paths) // (8 * jobs)))
     except BrokenProcessPool:
         raise TinystreamError("the system ended a process of the replay, perhaps for want of memory", "--jobs 1") from None
