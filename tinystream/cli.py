@@ -39,7 +39,7 @@ from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import ended_by_signal, run_live, uninterrupted
-from tinystream.run.replay import Reading, make_engine, replay, replay_files
+from tinystream.run.replay import Reading, make_engine, ready, replay, replay_files
 from tinystream.run.trace import Event, Trace, trace_paths
 from tinystream.run.verify import Compared
 from tinystream.run.verify import verify as compare
@@ -122,9 +122,11 @@ def replay_command(
         tell(f"note: {plan.name} has no sink but standard output: nothing is published")
     saved = dict(zip(paths, trace_paths(trace, paths))) if trace else {}
     sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
+    if jobs == 1:
+        ready(app.absolute(), engine.value)  # compiled now, so that the speed told below is that of the replay
     began, heard_s, events = time.perf_counter(), 0.0, 0
     with sinks, progress_bar("replay", len(paths)) as advance:
-        traces = replay_files(app, paths, engine.value, Reading(resample, channel, counts), jobs, "scores" if trace else "events")
+        traces = replay_files(app.absolute(), paths, engine.value, Reading(resample, channel, counts), jobs, "scores" if trace else "events")
         for path, (done, notes) in zip(paths, traces):
             for note in notes:
                 tell(f"note: {path}: {note}")
@@ -138,7 +140,8 @@ def replay_command(
             events += len(done.events)
             advance(1)
     took = time.perf_counter() - began
-    tell(f"{count(events, 'event')} in {heard_s:.1f} s of {count(len(paths), 'recording')}, {heard_s / took:.0f}x real time")
+    heard = f"{heard_s:.1f} s of {count(len(paths), 'recording')}"
+    tell(f"{count(events, 'event')} in {heard}, {heard_s / took:.0f}x real time")
 
 
 @cli.command()
@@ -152,6 +155,7 @@ def run(
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    publish: Annotated[bool, typer.Option(help="send the alerts to the app's sinks; otherwise they are only printed")] = True,
     broker: Broker = None,
 ) -> None:
     """Run an app on live samples, until Ctrl-C.
@@ -160,7 +164,7 @@ def run(
     """
     plan, definition = plan_file(app), load(app)
     live = live_source(plan, source, device, Reading(resample, channel, counts))
-    with ended_by_signal(), open_sinks(other_sinks(definition.sinks), os.environ, broker) as sinks:
+    with ended_by_signal(), open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker) as sinks:
         tell(f"{plan.name} listens; Ctrl-C ends it")
 
         def alert(event: Event) -> None:
@@ -404,6 +408,10 @@ def main() -> None:
         tell("\n".join([str(error), *getattr(error, "__notes__", ())]))
         raise SystemExit(1) from None
     except BrokenPipeError:  # `tinystream replay … | head` is not a mistake
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:  # such as a full disk under standard output
+        tell(f"error: {str(error.strerror or error).lower()}{f': {error.filename}' if error.filename else ''}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except KeyboardInterrupt as stop:

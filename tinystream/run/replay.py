@@ -125,13 +125,13 @@ def replay_files(
 
 
 def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Keep, path: Path) -> Replayed:
-    plan, runs = _ready(app, engine)
+    plan, runs = ready(app, engine)
     recording = reading.read(plan, path)
     return Replayed(replay(plan, runs, recording.samples, str(path), keep), recording.notes)
 
 
 @cache
-def _ready(app: Path, engine: EngineName) -> tuple[Plan, Runs]:
+def ready(app: Path, engine: EngineName) -> tuple[Plan, Runs]:
     """Planned and compiled once a process, not once a file."""
     plan = plan_file(app)
     return plan, make_engine(plan, engine)
