@@ -126,7 +126,8 @@ def replay_command(
         ready(app.absolute(), engine.value)  # compiled now, so that the speed told below is that of the replay
     began, heard_s, events = time.perf_counter(), 0.0, 0
     with sinks, progress_bar("replay", len(paths)) as advance:
-        traces = replay_files(app.absolute(), paths, engine.value, Reading(resample, channel, counts), jobs, "scores" if trace else "events")
+        how = Reading(resample, channel, counts)
+        traces = replay_files(app.absolute(), paths, engine.value, how, jobs, "scores" if trace else "events")
         for path, (done, notes) in zip(paths, traces):
             for note in notes:
                 tell(f"note: {path}: {note}")
