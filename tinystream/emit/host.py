@@ -13,7 +13,14 @@ from tinystream.plan.plan import Plan
 
 
 def build_stream(plan: Plan, folder: Path, compiler: Compiler, optimise: str = "-O1", sanitize: bool = True) -> Path:
-    """A program: blocks on stdin, every step's output on stdout (see firmware_templates/host/stream.c)."""
+    """A program: blocks on stdin, every step's output on stdout."""
+    sources = write_stream(plan, folder)
+    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
+    return compiler.build(sources, folder / "stream", *flags)
+
+
+def write_stream(plan: Plan, folder: Path) -> list[Path]:
+    """What that program is built from (see firmware_templates/host/stream.c)."""
     emit(plan, folder)
     names = input_names(plan)
     (folder / "ts_stream.c").write_text(
@@ -25,8 +32,7 @@ def build_stream(plan: Plan, folder: Path, compiler: Compiler, optimise: str = "
         ),
         encoding="utf-8",
     )
-    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
-    return compiler.build([folder / "ts_stream.c", folder / f"{plan.name}_tables.c"], folder / "stream", *flags)
+    return [folder / "ts_stream.c", folder / f"{plan.name}_tables.c"]
 
 
 def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
