@@ -43,7 +43,7 @@ def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
         template("host/native.c").substitute(
             name=plan.name,
             inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
-            advance=", ".join(f"{n} + (size_t)block_number * {s.size}" for s, n in zip(plan.x, names)),
+            advance=", ".join(f"{n} + (size_t)ts_block * {s.size}" for s, n in zip(plan.x, names)),
         ),
         encoding="utf-8",
     )
