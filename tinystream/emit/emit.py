@@ -221,8 +221,8 @@ def calls(plan: Plan) -> Iterator[str]:
                 rows.append((f"    if ({' && '.join(f'{plan.steps[j].name}_fresh' for j in needs)}) {{", ""))
             opened = needs
         pad = "        " if opened else "    "
-        call = f"ts_{step.kind}({', '.join(arguments(plan, step))})"
-        rows.append((pad + (f"if (!{call}) return false;" if i in ends else f"{step.name}_fresh = {call};" if i in flags else f"{call};"), ""))
+        before, after = ("if (!", ") return false;") if i in ends else (f"{step.name}_fresh = ", ";") if i in flags else ("", ";")
+        rows += [(line, "") for line in call(plan, step, pad + before, after)]
         done = f"TS_DONE({i}, arena.{step.name}.y);"
         rows.append((f"{pad}if ({step.name}_fresh) {done}" if i in flags else pad + done, gives(step.y)))
     column = min(WIDTH - 32, max(len(line) for line, words in rows if words) + 2)
@@ -232,6 +232,16 @@ def calls(plan: Plan) -> Iterator[str]:
         yield from [f"{pad}return true;"] * (plan.detector is not None)
         yield "    }"
     yield f"    return {'true' if plan.detector is not None and not opened else 'false'};"
+
+
+def call(plan: Plan, step: Step, before: str, after: str) -> list[str]:
+    """ts_<kind>(k, s, x, y), between what stands before and after it; k and s on a line of their own where it is long."""
+    told, flow = arguments(plan, step)
+    before += f"ts_{step.kind}("
+    line = f"{before}{', '.join([*told, *flow])}){after}"
+    if len(line) <= WIDTH or not told:
+        return [line]
+    return [f"{before}{', '.join(told)},", f"{' ' * len(before)}{', '.join(flow)}){after}"]
 
 
 def announce(plan: Plan) -> list[str]:
@@ -245,12 +255,13 @@ def announce(plan: Plan) -> list[str]:
 # --- words of C -----------------------------------------------------------------------------------------------
 
 
-def arguments(plan: Plan, step: Step) -> list[str]:
-    """k, s, x …, y: in this order, always; k only where there is something to tell, s where something is kept."""
+def arguments(plan: Plan, step: Step) -> tuple[list[str], list[str]]:
+    """(k, s), (x …, y): in this order, always; k only where there is something to tell, s where something is kept."""
     told = [f"&{step.name}"] if step.params or step.tables or step.scratch else []
     kept = [f"&{step.name}_state"] if step.state else []
     names = input_names(plan)
-    return [*told, *kept, *(f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.sources), f"arena.{step.name}.y"]
+    x = [f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.sources]
+    return [*told, *kept], [*x, f"arena.{step.name}.y"]
 
 
 def input_names(plan: Plan) -> list[str]:
