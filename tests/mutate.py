@@ -22,7 +22,7 @@ from examples import CASES, blocks, example
 
 from tinystream.emit.compiler import SANITIZERS, compiler
 from tinystream.emit.emit import closure
-from tinystream.emit.host import parse_stream, write_stream
+from tinystream.emit.host import parse_stream, spread_arena, write_stream
 from tinystream.emit.templates import header, templates
 from tinystream.errors import BuildError
 from tinystream.plan.plan import Plan, plan_stage
@@ -70,7 +70,8 @@ def body(text: str) -> int:
 def mutants(text: str):
     """(changed text, line number, what was changed) for every place outside comments and declarations.
 
-    The border of a clamp (x < low ? low : x) belongs to both sides, so comparisons in a ?: are not moved by one.
+    The border of a clamp (x < low ? low : x) belongs to both sides, so comparisons in a ?: are not moved by one; nor is + 128
+    made - 128 where a byte is all that is kept of it.
     """
     code = re.sub(r"/\*.*?\*/", lambda m: " " * len(m[0]) if "\n" not in m[0] else re.sub(r"[^\n]", " ", m[0]), text, flags=re.S)
     code = re.sub(r"^#.*$", lambda m: " " * len(m[0]), code, flags=re.M)
@@ -80,6 +81,8 @@ def mutants(text: str):
             start, end = m.start() + body(text), m.end() + body(text)
             line = text[text.rfind("\n", 0, start) + 1 : text.find("\n", end)]
             if "?" in line and m[0] in ("<", ">", "<=", ">="):
+                continue
+            if text[end:].startswith("128") and re.search(r"\(uint8_t\)|memset\(", line):
                 continue
             new = replacement(m) if callable(replacement) else m.expand(replacement)
             changed = text[:start] + new + text[end:]
@@ -97,15 +100,19 @@ class Case:
     stdin: bytes
     want: dict[int, Fired]
 
-    def build_tables(self) -> None:
-        """Once, as no mutant changes them."""
-        compiler().build([self.folder / f"{self.plan.name}_tables.c"], self.folder / "tables.o", "-std=c11", "-O0", "-c")
+    def prepare(self) -> None:
+        """Tables once, as no mutant changes them; each buffer of the arena by itself, so that the sanitizers see its ends."""
+        source = self.folder / f"{self.plan.name}.c"
+        source.write_text(spread_arena(source.read_text()))
+        for flags in ((), SANITIZERS):
+            tables = [self.folder / f"{self.plan.name}_tables.c"]
+            compiler().build(tables, self.folder / f"tables{len(flags)}.o", "-std=c11", "-O0", "-c", *flags)
 
     def fails(self, *flags: str) -> bool:
         """Does the C in the folder give other outputs, stop, hang or not compile?"""
         program = self.folder / "stream"
         try:
-            compiler().build([self.folder / "ts_stream.c", self.folder / "tables.o"], program, "-std=c11", "-O0", *flags)
+            compiler().build([self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"], program, "-std=c11", "-O0", *flags)
             done = subprocess.run([program], input=self.stdin, capture_output=True, timeout=SECONDS)
         except (BuildError, subprocess.TimeoutExpired):
             return True
@@ -131,7 +138,7 @@ def cases_of(kernel: Path, folder: Path) -> list[Case]:
         write_stream(plan, place)
         stdin = b"".join(block.tobytes() for group in zip(*x) for block in group)
         found.append(Case(plan, place, stdin, Engine(plan).push(*x)))
-        found[-1].build_tables()
+        found[-1].prepare()
     return sorted(found, key=lambda case: len(case.stdin))
 
 

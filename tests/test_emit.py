@@ -33,7 +33,7 @@ COMPILERS = {c.name: c for c in compilers()}
 FREE = ("-ffreestanding", "-fno-sanitize=undefined")
 BARE = {
     "cortex-m4": ("-target", "thumb-freestanding-none", "-mcpu=cortex_m4", *FREE),
-    "cortex-m0plus": ("-target", "thumb-freestanding-none", "-mcpu=cortex_m0plus", *FREE),
+    "cortex-m0plus": ("-target", "thumb-freestanding-none", "-mcpu=cortex_m0plus", "-mfloat-abi=soft", *FREE),
     "riscv32": ("-target", "riscv32-freestanding-none", *FREE),
 }
 HELPERS = r"mem(cpy|move|set)|__aeabi_\w+|__(u?div|u?mod|mul|ashl|ashr|lshr)\w*[sd]i[34]"
