@@ -17,6 +17,10 @@ static void ts_after(int32_t step, int32_t block, const void *y, size_t bytes)
 #define TS_AFTER(step, y) ts_after(step, ts_block, y, sizeof y)
 #include "${name}.c"
 
+#ifndef TS_DIRTY                /* no step may count on what the arena held before it */
+#define TS_DIRTY(byte) memset(&arena, byte, sizeof arena)
+#endif
+
 int main(void)
 {
 ${declare}
@@ -24,6 +28,7 @@ ${declare}
 
     ${name}_reset();
     while (${read}) {
+        TS_DIRTY((int)((uint32_t)ts_block * 37u & 255u));
         if (${name}_push(${pass}, &event)) {
             const int32_t values[3] = { (int32_t)event.sequence, event.label, event.score };
             ts_after(-1, (int32_t)event.block, values, sizeof values);

@@ -47,6 +47,8 @@ def spread_arena(source: str) -> str:
     if union is None:
         return source
     own = re.sub(r"^    struct \{ (?:uint8_t _\[\d+\];)? *(.*?;) *\} (\w+);", r"static struct { \1 } arena_\2;", union[1], flags=re.M)
+    dirty = " ".join(f"memset(&{name}, byte, sizeof {name});" for name in re.findall(r"\} (\w+);", own))
+    own += f"#define TS_DIRTY(byte) do {{ {dirty} }} while (0)\n"
     return source[: union.start()] + own + re.sub(r"\barena\.(\w+)\.", r"arena_\1.", source[union.end() :])
 
 
