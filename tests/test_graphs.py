@@ -62,11 +62,11 @@ class Graph:
     def add(self, stage, *sources: int) -> int:
         return self.wiring.add(stage.plan(*map(self.signal, sources)), sources)
 
-    def detect(self, source: int) -> None:
-        """Alerts of the louder half of what was seen there."""
+    def detect(self, source: int, count: int | None = None) -> None:
+        """Alerts of what is above `count`, an eighth of what there can be where nothing is said."""
         x = self.signal(source)
-        info = np.iinfo(x.dtype)
-        stage = Smoothed(threshold=x.scale * (info.max // 8 - x.zero), mean_of=2, quiet_s=0.02)
+        count = np.iinfo(x.dtype).max // 8 if count is None else count
+        stage = Smoothed(threshold=x.scale * (count - x.zero), mean_of=2, quiet_s=0.02)
         self.marks = dict(scores=source, detector=self.add(stage, source), labels=tuple(f"l{i}" for i in range(x.size)))
 
     def plan(self) -> Plan:
@@ -216,15 +216,15 @@ def sums_over_their_own_sources() -> Graph:
 
 def gates_within_gates_and_beside_them() -> Graph:
     g = Graph((MICROPHONE, MICROPHONE))
-    left, right = g.add(gate(-25), -1), g.add(gate(-20), -2)
+    left, right = g.add(gate(-35), -1), g.add(gate(-30), -2)
     both = g.add(Concat(), left, right)
-    inner = g.add(gate(-10), left)
+    inner = g.add(gate(-22), left)
     either = g.add(Concat(), inner, right)
     g.add(Log(unit="db"), right)
     free = g.add(Preemphasis(), -2)
     g.add(Stack(frames=2, every=2), both)
     g.add(Concat(), free, -1)
-    g.detect(g.add(Quantize(scale=2.0**-7, zero=0), either))
+    g.detect(g.add(Quantize(scale=2.0**-7, zero=0), either), 8)
     return g
 
 
@@ -235,7 +235,7 @@ def a_gate_behind_a_frame_that_waits() -> Graph:
     a, b = g.add(Log(), g.add(Mel(bands=5, low_hz=100), power)), g.add(Dct(coefficients=5), framed)
     stacked = g.add(Stack(frames=2), g.add(Quantize(scale=0.25, zero=0), a))
     g.add(Quantize(scale=2.0**-4, zero=0), b)
-    g.detect(stacked)
+    g.detect(stacked, -60)
     return g
 
 

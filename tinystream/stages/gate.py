@@ -109,7 +109,7 @@ EXAMPLES = [
     (Gate(open_db=-24, hold_ms=13, of="peak"), THREE_AXES),
     (Gate(open_db=0, close_db=0, of="peak"), AUDIO),
     (Gate(open_db=-120, close_db=-120), AUDIO),                      # one count in one sample is loud
-    (Gate(open_db=-90, close_db=-90, of="peak"), THREE_AXES),
+    (Gate(open_db=-91, close_db=-91, of="peak"), THREE_AXES),
 ]
 
 
