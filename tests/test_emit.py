@@ -36,7 +36,7 @@ BARE = {
     "cortex-m0plus": ("-target", "thumb-freestanding-none", "-mcpu=cortex_m0plus", "-mfloat-abi=soft", *FREE),
     "riscv32": ("-target", "riscv32-freestanding-none", *FREE),
 }
-HELPERS = r"mem(cpy|move|set)|__aeabi_\w+|__(u?div|u?mod|mul|ashl|ashr|lshr)\w*[sd]i[34]"
+HELPERS = r"mem(cpy|move|set)|__aeabi_\w+|__(u?div|u?mod|mul|ashl|ashr|lshr|clz)\w*[sd]i[234]"
 """All that the C may ask of its surroundings: four functions of memory, and what a core cannot do in an instruction."""
 
 
