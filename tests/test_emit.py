@@ -239,7 +239,8 @@ def test_several_inputs_and_channels_have_macros_of_their_own(tmp_path):
     compilers()[0].build([tmp_path / "both.c"], tmp_path / "both.o", *WARNINGS, "-c")
 
 
-ODD = ['*/ int x; /*', '/* nested', 'ends with a backslash \\', 'what??/ trigraph', 'a\nb\tc\0d', '**//', 'é ü 日本 \u202e right to left', '%s "quoted"', '*', "/"]
+ODD = ["*/ int x; /*", "/* nested", "ends with a backslash \\", "what??/ trigraph", "a\nb\tc\0d", "**//", "é ü 日本 \u202e right to left",
+       '%s "quoted"', "*", "/"]
 
 
 @pytest.mark.parametrize("words", ODD)
@@ -248,8 +249,9 @@ def test_no_word_of_a_person_breaks_the_c(words, tmp_path):
     plan = replace(plan, steps=(replace(plan.steps[0], says=words),))
     emit(plan, tmp_path)
     (tmp_path / "main.c").write_text(
-        '#include <stdio.h>\n#include "odd.h"\nint main(void) { static const char *const labels[] = ODD_LABELS; static int16_t x[ODD_BLOCK];\n'
-        "  struct ts_event event; odd_reset(); fputs(labels[0], stdout); return odd_push(x, &event) + (int)sizeof labels / 8 - 2; }\n"
+        '#include <stdio.h>\n#include "odd.h"\nint main(void) { static const char *const labels[] = ODD_LABELS;\n'
+        "  static int16_t x[ODD_BLOCK]; struct ts_event event; odd_reset(); fputs(labels[0], stdout);\n"
+        "  return odd_push(x, &event) + (int)(sizeof labels / sizeof *labels) - 2; }\n"
     )
     program = compilers()[0].build([tmp_path / n for n in ("main.c", "odd.c", "odd_tables.c")], tmp_path / "main", *WARNINGS)
     said = subprocess.run([program], capture_output=True, check=True).stdout

@@ -13,7 +13,8 @@ from tinystream.plan import fixed
 
 RNG = np.random.default_rng(7)
 EDGES = np.array(
-    [0, 1, 2, 3, 5, 31, 32, 63, 64, 65, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**60, 2**61 + 3, 2**62 - 1], np.int64
+    [0, 1, 2, 3, 5, 31, 32, 63, 64, 65, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**60, 2**61 + 3,
+     2**62 - 1], np.int64
 )
 ANY = np.concatenate([EDGES, *(RNG.integers(0, 2**n, 200) for n in range(1, 63))])
 INT32 = np.concatenate(

@@ -110,7 +110,8 @@ def about(plan: Plan) -> dict[str, object]:
         table_bytes=plan.table_bytes,
         kernels_version=kernels_version(),
         inputs=", ".join(
-            f"const {x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}]" for x, name, suffix in zip(plan.x, input_names(plan), suffixes(plan))
+            f"const {x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}]"
+            for x, name, suffix in zip(plan.x, input_names(plan), suffixes(plan))
         ),
     )
 
@@ -148,8 +149,8 @@ def arena(plan: Plan) -> str:
             what = f"{when}, in the place of {b.over}" if b.over else when
             name = step.name if b.member == "y" else f"{step.name}_{b.member}"
             rows.append((f"uint8_t _[{b.offset}];" if b.offset else "", f"{b.dtype}_t", f"{b.member}[{b.size}];", f"}} {name};", what))
-    pad, type_, array, name = (max(len(row[i]) for row in rows) for i in range(4))
-    lines += [f"    struct {{ {a:<{pad}} {b:<{type_}} {c:<{array}} {d:<{name}} /* {what} */" for a, b, c, d, what in rows]
+    pad, type_, array, owner = (max(len(row[i]) for row in rows) for i in range(4))
+    lines += [f"    struct {{ {a:<{pad}} {b:<{type_}} {c:<{array}} {d:<{owner}} /* {what} */" for a, b, c, d, what in rows]
     return "\n".join([*lines, "} arena;", ""])
 
 

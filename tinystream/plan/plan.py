@@ -11,7 +11,6 @@ from tinystream.plan.arena import Buffer, place
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-
 EVENT_COUNTERS = 4 + 8  # bytes of the sequence and the block that an event tells
 
 
