@@ -9,12 +9,7 @@
 
 #include "ts_event.h"
 
-#define ${NAME}_BLOCK       ${block}        /* values per block of the first input */
-#define ${NAME}_BLOCK_US    ${block_us}        /* from one block to the next */
-#define ${NAME}_RAM_BYTES   ${ram_bytes}
-#define ${NAME}_STEPS       ${steps_count}
-#define ${NAME}_LABELS      { ${labels} }
-#define ${NAME}_DEFINITION  "${digest}"
+${defines}
 
 #ifdef __cplusplus
 extern "C" {

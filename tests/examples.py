@@ -25,7 +25,8 @@ def example(module: str, i: int):
 
 
 def blocks(module: str, x: tuple[Signal, ...], seed: int = 0, count: int = 48) -> list[np.ndarray]:
-    """Blocks for each input: the corners first (silence, full scale, alternating full scale), then every loudness.
+    """Blocks for each input: the corners first (silence, full scale, alternating full scale, the first or the last value
+    alone, so that no place can be forgotten), then every loudness.
 
     A module may narrow what an input can hold by `def inputs(x, rng, count) -> list of arrays`; it says why there.
     """
@@ -46,6 +47,8 @@ def corner(signal: Signal, rng: np.random.Generator, i: int) -> np.ndarray:
             x = np.full(signal.size, high if i == 1 else low, signal.dtype)
         case 3:
             x = np.where(np.arange(signal.size) % 2, high, low)
+        case 4 | 5:
+            x = np.where(np.arange(signal.size) == (0 if i == 4 else signal.size - 1), high, 0)
         case _:
             quiet = (i * 5) % np.dtype(signal.dtype).itemsize * 8 + i % 8 if signal.dtype != "int8" else i % 7
             x = rng.integers(low >> min(quiet, info.bits - 2), (high >> min(quiet, info.bits - 2)) + 1, signal.size, dtype=signal.dtype)

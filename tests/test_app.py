@@ -495,7 +495,7 @@ def test_a_broken_budget_names_what_takes_most(folder):
     said = str(located(file, over_budget(plan, load(file).budget))).replace(str(folder), "")
     assert f"error: needs {plan.ram_bytes} B RAM, budget 1 B\n  --> /app.toml:23:10\n" in said
     assert f"error: needs {plan.table_bytes} B of flash for tables alone, without code, budget 2 B\n  --> /app.toml:24:12\n" in said
-    assert "= help: the largest table is" in said and "its largest part stack (20 B)" in said
+    assert "= help: the largest table is" in said and "the state is 74 B, most of it detect (42 B)" in said
     assert not_estimated(load(file).budget) == ["battery_days"]
 
 

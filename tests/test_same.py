@@ -18,7 +18,7 @@ COMPILERS = {c.name: c for c in compilers()}
 
 
 def c_outputs(plan, x, folder, compiler):
-    program = build_stream(plan, folder, compiler)
+    program = build_stream(plan, folder, compiler, spread=True)
     raw = b"".join(block.tobytes() for group in zip(*x) for block in group)
     done = subprocess.run([program], input=raw, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()

@@ -1,21 +1,25 @@
 /* stream.c - run ${name} on the host: blocks on stdin; every step's output on stdout
  *
- * A record is int32 step, int32 block, then the output's bytes; an event is step -1.
+ * A record is int32 step, int32 block, then the output's bytes; an event is step -1, with the block that it tells itself.
  */
 #include <stdint.h>
 #include <stdio.h>
 
-static int32_t block_number;
+static int32_t ts_block;
 
-static void after(int32_t step, const void *y, size_t bytes)
+static void ts_after(int32_t step, int32_t block, const void *y, size_t bytes)
 {
-    const int32_t head[2] = { step, block_number };
+    const int32_t head[2] = { step, block };
     fwrite(head, sizeof head, 1, stdout);
     fwrite(y, bytes, 1, stdout);
 }
 
-#define TS_AFTER(step, y) after(step, y, sizeof y)
+#define TS_AFTER(step, y) ts_after(step, ts_block, y, sizeof y)
 #include "${name}.c"
+
+#ifndef TS_DIRTY                /* no step may count on what the arena held before it */
+#define TS_DIRTY(byte) memset(&arena, byte, sizeof arena)
+#endif
 
 int main(void)
 {
@@ -24,11 +28,12 @@ ${declare}
 
     ${name}_reset();
     while (${read}) {
+        TS_DIRTY((int)((uint32_t)ts_block * 37u & 255u));
         if (${name}_push(${pass}, &event)) {
             const int32_t values[3] = { (int32_t)event.sequence, event.label, event.score };
-            after(-1, values, sizeof values);
+            ts_after(-1, (int32_t)event.block, values, sizeof values);
         }
-        block_number++;
+        ts_block++;
     }
     return 0;
 }

@@ -5,7 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if __STDC_HOSTED__
 #include <string.h>
+#else                           /* without a C library there is no such header; every image has these, as compilers call them too */
+void *memcpy(void *restrict y, const void *restrict x, size_t bytes);
+void *memmove(void *y, const void *x, size_t bytes);
+void *memset(void *y, int value, size_t bytes);
+#endif
 
 #define TS_KERNELS_VERSION 1
 

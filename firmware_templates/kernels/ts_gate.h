@@ -19,12 +19,12 @@ struct ts_gate_state {
 static inline int64_t ts_gate_level(const struct ts_gate *k, const int16_t *x)
 {
     if (k->peak) {
-        int32_t low = 0, high = 0;
+        int32_t peak = 0;
         for (int32_t i = 0; i < k->length; i++) {
-            low = x[i] < low ? x[i] : low;
-            high = x[i] > high ? x[i] : high;
+            const int32_t level = x[i] < 0 ? -x[i] : x[i];
+            peak = level > peak ? level : peak;
         }
-        return -low > high ? -low : high;
+        return peak;
     }
     int64_t sum = 0;
     for (int32_t i = 0; i < k->length; i++) {
@@ -41,10 +41,13 @@ static bool ts_gate(const struct ts_gate *k, struct ts_gate_state *s, const int1
     } else if (s->left > 0) {
         s->left--;
     }
-    if (s->left > 0 && y != x) {
+    if (s->left == 0) {
+        return false;
+    }
+    if (y != x) {
         memcpy(y, x, (size_t)k->length * sizeof *y);
     }
-    return s->left > 0;
+    return true;
 }
 
 #endif

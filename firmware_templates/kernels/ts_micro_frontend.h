@@ -115,15 +115,15 @@ static inline void ts_micro_frontend_group(int32_t m, const int16_t *restrict w,
 /* spectrum of even samples + i odd samples -> bins 1 .. half - 1 of all samples, in place */
 static inline void ts_micro_frontend_split(const struct ts_micro_frontend *k)
 {
-    const int16_t *cos = k->split - 1, *sin = cos + k->half / 2;
+    const int16_t *cos = k->split, *sin = cos + k->half / 2;
     int16_t *re = k->re, *im = k->im;
     for (int32_t i = 1; i <= k->half / 2; i++) {
         const int32_t j = k->half - i;                      /* the mirror; of bin half / 2 itself, what is written last stays */
         const int32_t ar = ts_micro_frontend_scale(re[i], 16383), ai = ts_micro_frontend_scale(im[i], 16383);
         const int32_t br = ts_micro_frontend_scale(re[j], 16383), bi = ts_micro_frontend_scale((int16_t)-im[j], 16383);
         const int32_t sr = ar + br, si = ai + bi, dr = ar - br, di = ai - bi;
-        const int32_t tr = ts_micro_frontend_round(dr * cos[i] - di * sin[i]);
-        const int32_t ti = ts_micro_frontend_round(dr * sin[i] + di * cos[i]);
+        const int32_t tr = ts_micro_frontend_round(dr * cos[i - 1] - di * sin[i - 1]);
+        const int32_t ti = ts_micro_frontend_round(dr * sin[i - 1] + di * cos[i - 1]);
         re[i] = (int16_t)((sr + tr) >> 1);
         im[i] = (int16_t)((si + ti) >> 1);
         re[j] = (int16_t)((sr - tr) >> 1);

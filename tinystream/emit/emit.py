@@ -16,6 +16,8 @@ from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
+WIDTH = 112  # columns that a line of the generated C fills
+
 
 def emit(plan: Plan, out: Path) -> list[Path]:
     """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written."""
@@ -64,16 +66,33 @@ def source(plan: Plan, includes: list[str]) -> str:
 
 
 def interface(plan: Plan) -> str:
-    x = plan.x[0]
-    return template("app.h").substitute(
-        about(plan),
-        NAME=plan.name.upper(),
-        block=x.size,
-        block_us=round(1_000_000 / x.rate_hz),
-        steps_count=len(plan.steps),
-        labels=", ".join(f'"{label}"' for label in plan.labels) or '""',
-        digest=plan.digest,
-    )
+    return template("app.h").substitute(about(plan), NAME=plan.name.upper(), defines="\n".join(defines(plan)))
+
+
+def defines(plan: Plan) -> Iterator[str]:
+    """What a user of the header can know while compiling."""
+    named = [(f"BLOCK{suffix}", x, suffix.lower()) for suffix, x in zip(suffixes(plan), plan.x)]
+    rows: list[tuple[str, object, str]] = []
+    for name, x, suffix in named:
+        rows.append((name, x.size, f"values a block{suffix and f' of {suffix[1:]}'}"))
+        if len(x.shape) > 1:
+            rows.append((name.replace("BLOCK", "CHANNELS"), x.shape[-1], "values of one moment, side by side"))
+        if x.sample_hz is not None and x.sample_hz.denominator == 1:
+            rows.append((name.replace("BLOCK", "SAMPLE_HZ"), x.sample_hz, "moments a second" if len(x.shape) > 1 else "values a second"))
+    rows.append(("BLOCK_US", round(1_000_000 / plan.x[0].rate_hz), "from one block to the next"))
+    rows.append(("RAM_BYTES", plan.ram_bytes, "static, on a 32-bit core"))
+    rows.append(("STEPS", len(plan.steps), "that TS_AFTER may look at"))
+    if plan.detector is not None:
+        y = plan.steps[plan.detector].y
+        real = f"(event.score - {y.zero})" if y.zero else "event.score"
+        rows.append(("SCORE_SCALE", repr(float(y.scale)), f"{real} times this is the score{f', {comment(y.unit)}' if y.unit else ''}"))
+        rows.append(("LABEL_COUNT", len(plan.labels), ""))
+    rows.append(("LABELS", f"{{ {', '.join(map(string, plan.labels or ('',)))} }}", ""))
+    rows.append(("DEFINITION", string(plan.digest), ""))
+    width, wide = max(len(n) for n, _, _ in rows), max(len(str(v)) for _, v, words in rows if words)
+    for name, value, words in rows:
+        line = f"#define {plan.name.upper()}_{name:<{width}}  {value!s:<{wide}}"
+        yield f"{line}  /* {words} */" if words else line.rstrip()
 
 
 def about(plan: Plan) -> dict[str, object]:
@@ -84,13 +103,16 @@ def about(plan: Plan) -> dict[str, object]:
         version=__version__,
         origin=f" (definition {plan.digest[:16]})" if plan.digest else "",
         says=comment(plan.says or "A plan without a definition."),
-        heartbeat=f"{1000 / float(x.rate_hz):g} ms: {x.size} {x.dtype} values",
+        heartbeat=f"{1000 / float(x.rate_hz):g} ms: {' and '.join(map(block, plan.x))}",
         ram_bytes=plan.ram_bytes,
         arena_bytes=plan.arena_bytes,
         state_bytes=plan.state_bytes,
         table_bytes=plan.table_bytes,
         kernels_version=kernels_version(),
-        inputs=", ".join(f"const {argument(s, n)}" for s, n in zip(plan.x, input_names(plan))),
+        inputs=", ".join(
+            f"const {x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}]"
+            for x, name, suffix in zip(plan.x, input_names(plan), suffixes(plan))
+        ),
     )
 
 
@@ -120,13 +142,15 @@ def arena(plan: Plan) -> str:
         "",
         "static union {",
     ]
+    rows = []
     for step in plan.steps:
-        mine = sorted((b for b in plan.buffers if b.step == step.name), key=lambda b: b.member != "y")
-        for b in mine:
-            pad = f"uint8_t _[{b.offset}]; " if b.offset else ""
+        for b in sorted((b for b in plan.buffers if b.step == step.name), key=lambda b: b.member != "y"):
+            when = f"steps {b.first}-{b.last}" if b.last > b.first else f"step {b.first}"
+            what = f"{when}, in the place of {b.over}" if b.over else when
             name = step.name if b.member == "y" else f"{step.name}_{b.member}"
-            row = f"    struct {{ {pad:<20}{b.dtype}_t {b.member}[{b.size}]; }} {name};"
-            lines.append(f"{row:<76}/* steps {b.first}-{b.last} */" if b.last > b.first else f"{row:<76}/* step {b.first} */")
+            rows.append((f"uint8_t _[{b.offset}];" if b.offset else "", f"{b.dtype}_t", f"{b.member}[{b.size}];", f"}} {name};", what))
+    pad, type_, array, owner = (max(len(row[i]) for row in rows) for i in range(4))
+    lines += [f"    struct {{ {a:<{pad}} {b:<{type_}} {c:<{array}} {d:<{owner}} /* {what} */" for a, b, c, d, what in rows]
     return "\n".join([*lines, "} arena;", ""])
 
 
@@ -160,15 +184,20 @@ def reset(plan: Plan) -> Iterator[str]:
             else:
                 assert (v == v.flat[0]).all(), f"{name}: a state starts with one value; a table is what differs from place to place"
                 yield f"    for (size_t i = 0; i < {v.size}; i++) {name}[i] = {number(v.flat[0])};"
-        members = ", ".join(f".{n} = {f'{step.name}_{n}' if isinstance(v, np.ndarray) else number(v)}" for n, v in step.state.items())
-        yield f"    {step.name}_state = (struct ts_{step.kind}_state){{ {members} }};"
+        members = [f".{n} = {f'{step.name}_{n}' if isinstance(v, np.ndarray) else number(v)}" for n, v in step.state.items()]
+        line = f"    {step.name}_state = (struct ts_{step.kind}_state){{"
+        if len(line) + sum(len(m) + 2 for m in members) <= WIDTH - 3:
+            yield f"{line} {', '.join(members)} }};"
+        else:
+            yield from [line, *(f"        {m}," for m in members), "    };"]
     if plan.detector is not None:
         yield "    sequence = 0;"
         yield "    block = 0;"
 
 
 def calls(plan: Plan) -> Iterator[str]:
-    """One line a step.  What follows a waiting step is skipped by a return or, where other branches go on, by an if."""
+    """Two lines a step: the call; what it gave.  What follows a waiting step is skipped by a return or, where other branches go on,
+    by an if."""
     conditions = plan.conditions()
     count = len(plan.steps)
     ends = {i for i, s in enumerate(plan.steps) if s.waits and all(i in conditions[j] for j in range(i + 1, count))}
@@ -177,28 +206,43 @@ def calls(plan: Plan) -> Iterator[str]:
         yield "    (void)event;"
     else:
         yield "    const uint64_t now = block++;"
+    read = {j for step in plan.steps for j in step.sources}
+    yield from (f"    (void){name};" for i, name in enumerate(input_names(plan)) if -1 - i not in read)
     yield from (f"    bool {plan.steps[i].name}_fresh = false;" for i in sorted(flags))
     yield ""
+    yield "    TS_FENCE();"
+    rows: list[tuple[str, str]] = []
     opened: list[int] = []  # the flags that the block we are in has asked for
     for i, step in enumerate(plan.steps):
         needs = sorted(conditions[i] & flags)
         if needs != opened:
             if opened:
-                yield "    }"
+                rows.append(("    }", ""))
             if needs:
-                yield f"    if ({' && '.join(f'{plan.steps[j].name}_fresh' for j in needs)}) {{"
+                rows.append((f"    if ({' && '.join(f'{plan.steps[j].name}_fresh' for j in needs)}) {{", ""))
             opened = needs
         pad = "        " if opened else "    "
-        call = f"ts_{step.kind}({', '.join(arguments(plan, step))})"
-        line = f"if (!{call}) return false;" if i in ends else f"{step.name}_fresh = {call};" if i in flags else f"{call};"
-        yield f"{pad + line:<92}/* {step.y} */"
-        after = f"TS_AFTER({i}, arena.{step.name}.y);"
-        yield f"{pad}if ({step.name}_fresh) {after}" if i in flags else pad + after
+        before, after = ("if (!", ") return false;") if i in ends else (f"{step.name}_fresh = ", ";") if i in flags else ("", ";")
+        rows += [(line, "") for line in call(plan, step, pad + before, after)]
+        done = f"TS_DONE({i}, arena.{step.name}.y);"
+        rows.append((f"{pad}if ({step.name}_fresh) {done}" if i in flags else pad + done, gives(step.y)))
+    column = min(WIDTH - 32, max(len(line) for line, words in rows if words) + 2)
+    yield from (f"{line:<{column}}/* {words} */" if words else line for line, words in rows)
     yield from (pad + line for line in announce(plan))
-    yield f"{pad}return {'true' if plan.detector is not None else 'false'};"
     if opened:
+        yield from [f"{pad}return true;"] * (plan.detector is not None)
         yield "    }"
-        yield "    return false;"
+    yield f"    return {'true' if plan.detector is not None and not opened else 'false'};"
+
+
+def call(plan: Plan, step: Step, before: str, after: str) -> list[str]:
+    """ts_<kind>(k, s, x, y), between what stands before and after it; k and s on a line of their own where it is long."""
+    told, flow = arguments(plan, step)
+    before += f"ts_{step.kind}("
+    line = f"{before}{', '.join([*told, *flow])}){after}"
+    if len(line) <= WIDTH or not told:
+        return [line]
+    return [f"{before}{', '.join(told)},", f"{' ' * len(before)}{', '.join(flow)}){after}"]
 
 
 def announce(plan: Plan) -> list[str]:
@@ -212,20 +256,22 @@ def announce(plan: Plan) -> list[str]:
 # --- words of C -----------------------------------------------------------------------------------------------
 
 
-def arguments(plan: Plan, step: Step) -> list[str]:
-    """k, s, x …, y: in this order, always; k only where there is something to tell, s where something is kept."""
+def arguments(plan: Plan, step: Step) -> tuple[list[str], list[str]]:
+    """(k, s), (x …, y): in this order, always; k only where there is something to tell, s where something is kept."""
     told = [f"&{step.name}"] if step.params or step.tables or step.scratch else []
     kept = [f"&{step.name}_state"] if step.state else []
     names = input_names(plan)
-    return [*told, *kept, *(f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.sources), f"arena.{step.name}.y"]
+    x = [f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.sources]
+    return [*told, *kept], [*x, f"arena.{step.name}.y"]
 
 
 def input_names(plan: Plan) -> list[str]:
     return ["x"] if len(plan.x) == 1 else [f"x{i}" for i in range(len(plan.x))]
 
 
-def argument(signal: Signal, name: str) -> str:
-    return f"{signal.dtype}_t {name}[{signal.size}]"
+def suffixes(plan: Plan) -> list[str]:
+    """What the macros of each input end with: nothing where there is one."""
+    return [""] if len(plan.x) == 1 else [f"_X{i}" for i in range(len(plan.x))]
 
 
 def table_list(plan: Plan) -> list[tuple[object, str, np.ndarray]]:
@@ -268,6 +314,28 @@ def number(value, dtype=None) -> str:
     return "INT32_MIN" if value == -(2**31) else str(value)
 
 
+# --- words for people -----------------------------------------------------------------------------------------
+
+
+def gives(y: Signal) -> str:
+    """Shape, type and rate, without axes of 1: 13x64 int8 at 33.33 Hz."""
+    shape = [n for n in y.shape if n != 1] or [1]
+    return f"{'x'.join(map(str, shape))} {y.dtype} at {float(y.rate_hz):.4g} Hz"
+
+
+def block(x: Signal) -> str:
+    """What a block of an input is: 160 int16 values at 16000 Hz."""
+    values = f"{x.size} {x.dtype} values" + (f", {x.shape[-1]} side by side," if len(x.shape) > 1 else "")
+    return values + (f" at {float(x.sample_hz):g} Hz" if x.sample_hz is not None else "")
+
+
 def comment(text: str) -> str:
-    """One line of words that cannot end a C comment."""
-    return " ".join(text.replace("*/", "* /").split())
+    """One line of words that neither ends a C comment nor seems to begin one; nothing in it that a terminal would not show."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.replace("*/", "* /").replace("/*", "/ *").split())
+
+
+def string(text: str) -> str:
+    """A string literal of C."""
+    escaped = {'"': '\\"', "\\": "\\\\", "?": "\\?"}  # ??/ would be a backslash
+    return '"' + "".join(escaped.get(c) or (c if c.isprintable() else "".join(f"\\{b:03o}" for b in c.encode())) for c in text) + '"'

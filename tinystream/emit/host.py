@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,20 @@ from tinystream.emit.templates import template
 from tinystream.plan.plan import Plan
 
 
-def build_stream(plan: Plan, folder: Path, compiler: Compiler, optimise: str = "-O1", sanitize: bool = True) -> Path:
-    """A program: blocks on stdin, every step's output on stdout (see firmware_templates/host/stream.c)."""
+def build_stream(
+    plan: Plan, folder: Path, compiler: Compiler, optimise: str = "-O1", sanitize: bool = True, spread: bool = False
+) -> Path:
+    """A program: blocks on stdin, every step's output on stdout.  spread: with every buffer by itself."""
+    sources = write_stream(plan, folder)
+    if spread:
+        path = folder / f"{plan.name}.c"
+        path.write_text(spread_arena(path.read_text(encoding="utf-8")), encoding="utf-8")
+    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
+    return compiler.build(sources, folder / "stream", *flags)
+
+
+def write_stream(plan: Plan, folder: Path) -> list[Path]:
+    """What that program is built from (see firmware_templates/host/stream.c)."""
     emit(plan, folder)
     names = input_names(plan)
     (folder / "ts_stream.c").write_text(
@@ -25,8 +38,18 @@ def build_stream(plan: Plan, folder: Path, compiler: Compiler, optimise: str = "
         ),
         encoding="utf-8",
     )
-    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
-    return compiler.build([folder / "ts_stream.c", folder / f"{plan.name}_tables.c"], folder / "stream", *flags)
+    return [folder / "ts_stream.c", folder / f"{plan.name}_tables.c"]
+
+
+def spread_arena(source: str) -> str:
+    """The same C with each buffer of the arena as a variable of its own, so that a sanitizer sees where it ends."""
+    union = re.search(r"^static union \{\n(.*?)^\} arena;\n", source, re.M | re.S)
+    if union is None:
+        return source
+    own = re.sub(r"^    struct \{ (?:uint8_t _\[\d+\];)? *(.*?;) *\} (\w+);", r"static struct { \1 } arena_\2;", union[1], flags=re.M)
+    dirty = " ".join(f"memset(&{name}, byte, sizeof {name});" for name in re.findall(r"\} (\w+);", own))
+    own += f"#define TS_DIRTY(byte) do {{ {dirty} }} while (0)\n"
+    return source[: union.start()] + own + re.sub(r"\barena\.(\w+)\.", r"arena_\1.", source[union.end() :])
 
 
 def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
@@ -37,7 +60,7 @@ def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
         template("host/native.c").substitute(
             name=plan.name,
             inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
-            advance=", ".join(f"{n} + (size_t)block_number * {s.size}" for s, n in zip(plan.x, names)),
+            advance=", ".join(f"{n} + (size_t)ts_block * {s.size}" for s, n in zip(plan.x, names)),
         ),
         encoding="utf-8",
     )

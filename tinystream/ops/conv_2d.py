@@ -128,9 +128,9 @@ def run(k, s, x):
     return np.concatenate(parts)
 
 
-def _example(x_shape, kernel, outputs, seed, *, x_zero=-7, big=1.0, per_channel=True, bias=3000, **options):
+def _example(x_shape, kernel, outputs, seed, *, x_zero=-7, big=1.0, most=127, per_channel=True, bias=3000, **options):
     rng = np.random.default_rng(seed)
-    weight = rng.integers(-127, 128, (outputs, *kernel, x_shape[2])).astype(np.int8)
+    weight = rng.integers(-most, most + 1, (outputs, *kernel, x_shape[2])).astype(np.int8)
     scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(weight[0].size)
     conv = Conv2d(
         x_shape, weight, rng.integers(-bias, bias + 1, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options
@@ -145,4 +145,8 @@ EXAMPLES = [
     _example((3, 5, 8), (1, 1), 3, 3, big=3000.0, activation="relu_n1_to_1", bias=9),
     _example((1, 1, 4), (1, 1), 1, 4, x_zero=127, y_zero=-128),
     _example((8, 4, 70), (2, 1), 9, 5, padding="same"),
+    _example((8, 1, 3), (3, 1), 4, 6, padding="same"),              # whole rows, but for the first and the last window
+    _example((9, 2, 2), (3, 2), 2, 7, dilation=(2, 1)),
+    _example((3, 3, 2), (1, 1), 5, 8, big=640.0, most=1, bias=9),   # a count of a sum is about a count of y
+    _example((3, 3, 2), (1, 1), 5, 9, big=640.0, most=1, bias=9, per_channel=False),
 ]

@@ -160,13 +160,13 @@ def run(k, s, x):
     return np.concatenate(parts)
 
 
-def _example(x_shape, kernel, each, seed, *, x_zero=-7, per_channel=True, big=1.0, **options):
+def _example(x_shape, kernel, each, seed, *, x_zero=-7, per_channel=True, big=1.0, most=127, bias=3000, **options):
     rng = np.random.default_rng(seed)
     outputs = x_shape[2] * each
-    weight = rng.integers(-127, 128, (*kernel, outputs)).astype(np.int8)
+    weight = rng.integers(-most, most + 1, (*kernel, outputs)).astype(np.int8)
     scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(kernel[0] * kernel[1])
     layer = DepthwiseConv2d(
-        x_shape, weight, rng.integers(-3000, 3000, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options
+        x_shape, weight, rng.integers(-bias, bias, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options
     )
     return layer, Signal(x_shape, "int8", Fraction(30), 0.05, x_zero)
 
@@ -177,5 +177,8 @@ EXAMPLES = [
     _example((7, 6, 2), (2, 3), 3, 2, padding="same", dilation=(2, 2), per_channel=False),
     _example((6, 1, 5), (3, 1), 1, 5, padding="same", stride=(2, 1)),
     _example((9, 8, 1), (4, 3), 5, 3, stride=(2, 1)),
+    _example((5, 3, 4), (2, 1), 1, 6, padding="same"),              # only below, only to the right
+    _example((3, 5, 4), (1, 2), 1, 7, padding="same"),
+    _example((3, 3, 2), (1, 2), 2, 8, big=640.0, most=1, bias=9),   # a count of a sum is about a count of y
     _example((3, 3, 4), (1, 2), 1, 4, big=3000.0, activation="relu_n1_to_1"),
 ]

@@ -104,11 +104,11 @@ def run(k, s, x):
     return np.concatenate(parts)
 
 
-def _example(inputs, outputs, seed, *, rows=1, x_zero=-7, big=1.0, per_channel=False, **options):
+def _example(inputs, outputs, seed, *, rows=1, x_zero=-7, big=1.0, most=127, bias=900, per_channel=False, **options):
     rng = np.random.default_rng(seed)
-    weight = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
+    weight = rng.integers(-most, most + 1, (outputs, inputs)).astype(np.int8)
     scale = (rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(inputs)).astype(np.float32).astype(np.float64)
-    layer = FullyConnected(weight, rng.integers(-900, 900, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options)
+    layer = FullyConnected(weight, rng.integers(-bias, bias, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options)
     return layer, Signal((rows, inputs) if rows > 1 else (inputs,), "int8", Fraction(30), float(np.float32(0.05)), x_zero)
 
 
@@ -117,5 +117,7 @@ EXAMPLES = [
     _example(7, 5, 1, per_channel=True, activation="relu", x_zero=-128, y_zero=-128),
     _example(9, 3, 2, rows=4, activation="relu6"),
     _example(1100, 70, 3),
+    _example(2, 6, 5, big=640.0, most=1, bias=9),                   # a count of a sum is about a count of y
+    _example(2, 7, 6, big=640.0, most=1, bias=9, per_channel=True),
     _example(3, 6, 4, big=3000.0, per_channel=True, activation="relu_n1_to_1"),
 ]

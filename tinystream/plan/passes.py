@@ -35,6 +35,11 @@ def reuse_windows(steps: Sequence[Step], keep: Sequence[int] = ()) -> Rewritten:
     place = {i: chain for chain in chains.values() for i in chain}
     out: list[Step] = []
     at: list[int] = []
+    taken = {step.name for step in steps}
+
+    def unused(name: str) -> str:
+        taken.add(free := next(n for n in (name, *map(f"{name}{{}}".format, range(2, len(steps) + 3))) if n not in taken))
+        return free
 
     def add(step: Step) -> int:
         out.append(step)
@@ -52,10 +57,10 @@ def reuse_windows(steps: Sequence[Step], keep: Sequence[int] = ()) -> Rewritten:
         else:
             rows, _ = reach(step)
             if i != chain[1] and rows > 1:
-                sources = (add(stack(out[sources[0]].y, rows, 1, f"{step.name}_past", sources[0])),)
+                sources = (add(stack(out[sources[0]].y, rows, 1, unused(f"{step.name}_past"), sources[0])),)
             last = add(one_row(step, out[sources[0]].y, sources[0]))
             if i == chain[-1] and step.y.shape[0] > 1:
-                last = add(stack(out[last].y, step.y.shape[0], 1, f"{step.name}_columns", last))
+                last = add(stack(out[last].y, step.y.shape[0], 1, unused(f"{step.name}_columns"), last))
             at.append(last)
     inside = {i for chain in chains.values() for i in chain[:-1]}
     return Rewritten(out, [None if i in inside else j for i, j in enumerate(at)])

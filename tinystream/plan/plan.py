@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tinystream.plan.arena import Buffer, place
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
+
+EVENT_COUNTERS = 4 + 8  # bytes of the sequence and the block that an event tells
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,9 @@ class Plan:
 
     @property
     def arena_bytes(self) -> int:
-        return max((b.offset + b.bytes for b in self.buffers), default=0)
+        """sizeof arena: up to the last buffer's end, and to a multiple of the widest type in it."""
+        widest = max((np.dtype(b.dtype).itemsize for b in self.buffers), default=1)
+        return -(-max((b.offset + b.bytes for b in self.buffers), default=0) // widest) * widest
 
     @property
     def state_bytes(self) -> int:
@@ -44,8 +50,8 @@ class Plan:
 
     @property
     def ram_bytes(self) -> int:
-        """Arena and state; the pointers and the stack are known once C is emitted for a board."""
-        return self.arena_bytes + self.state_bytes
+        """Arena, state and the counters of an event: all static variables of the C on a 32-bit core.  The stack comes on top."""
+        return self.arena_bytes + self.state_bytes + (EVENT_COUNTERS if self.detector is not None else 0)
 
     @property
     def table_bytes(self) -> int:
@@ -96,6 +102,8 @@ def lay_out(steps: Sequence[Step]) -> tuple[Buffer, ...]:
 
 def plan_steps(name: str, x: tuple[Signal, ...], steps: Sequence[Step], **about) -> Plan:
     """A plan from wired steps."""
+    assert len({step.name for step in steps}) == len(steps), "each step has a name of its own"
+    assert about.get("detector") in (None, len(steps) - 1), "a detector comes last: its y is not kept for later"
     for step in steps:
         for signal, j in zip(step.x, step.sources, strict=True):
             given = steps[j].y if j >= 0 else x[-1 - j]

@@ -88,5 +88,5 @@ class Step:
 
     @property
     def state_bytes(self) -> int:
-        """What it remembers, in RAM."""
-        return sum(v.nbytes if isinstance(v, np.ndarray) else 4 for v in self.state.values())
+        """What it remembers, in RAM: the arrays, and struct ts_<kind>_state with an int32 or a pointer each, 4 bytes on a 32-bit core."""
+        return sum(4 + (v.nbytes if isinstance(v, np.ndarray) else 0) for v in self.state.values())

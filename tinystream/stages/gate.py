@@ -108,12 +108,19 @@ EXAMPLES = [
     (Gate(open_db=-20, close_db=-50, hold_ms=20), AUDIO),
     (Gate(open_db=-24, hold_ms=13, of="peak"), THREE_AXES),
     (Gate(open_db=0, close_db=0, of="peak"), AUDIO),
+    (Gate(open_db=-120, close_db=-120), AUDIO),                      # one count in one sample is loud
+    (Gate(open_db=-91, close_db=-91, of="peak"), THREE_AXES),
 ]
 
 
 def inputs(x, rng, count):
-    """Noise whose loudness wanders: blocks between the two levels, after loud ones and after quiet ones, are what a gate is about."""
+    """Noise whose loudness wanders: blocks between the two levels, after loud ones and after quiet ones, are what a gate is about.
+
+    Between silences there is also the least that can be heard, in the first value alone, and in the last.
+    """
     loud = 10 ** (rng.uniform(-60, 0, (4 * count, *[1] * len(x[0].shape))) / 20)
     blocks = np.clip(rng.normal(0, 20000, (4 * count, *x[0].shape)) * loud, -32768, 32767).astype(np.int16)
     blocks[0], blocks[1], blocks[2] = 0, 32767, -32768
+    blocks[3:9] = 0
+    blocks[4].flat[0], blocks[7].flat[-1] = 2, -2
     return [blocks]

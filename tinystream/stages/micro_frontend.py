@@ -517,4 +517,5 @@ EXAMPLES = [
     (MicroFrontend(log=False, smoothing_bits=8, even_smoothing=0.1, min_signal_remaining=0.2), AUDIO),
     (MicroFrontend(gain_bits=20, pcan_offset=40, log_scale_shift=5), audio(16000, 320)),
     (MicroFrontend(window_ms=16, bands=12, high_hz=3500), audio(8000, 64)),
+    (MicroFrontend(bands=20, high_hz=3500), audio(8000, 160)),         # 256 points: the FFT begins with pairs
 ]
