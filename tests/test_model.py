@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from shared import shared
 
-from tinystream.plan.model import ALIASES, read_model
+from tinystream.plan.model import read_model
+from tinystream.plan.operator import ALIASES
 from tinystream.plan.plan import Wiring, plan_steps
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine

@@ -2,9 +2,9 @@
 
 To add one, write two files, `tinystream/ops/<name>.py` and `firmware_templates/kernels/ts_<name>.h`; logistic.py is a short
 one to start from.  The form is a stage's (plan, ideal, BOUND, run, EXAMPLES: the tests find them), but the options come
-from the file: `read(operator)` makes the object from a `tinystream.plan.model.Operator`, whose `option(slot)`,
+from the file: `read(operator)` makes the object from a `tinystream.plan.operator.Operator`, whose `option(slot)`,
 `flow(position)` and `constant(position, dtype)` refuse what the operator does not support.  run() has BATCHED = True, and
 an operator reads its inputs as so many values in a row, of the shape that it was told, whatever shape they come in.
 
-An operator whose name a stage has is in `tinystream.plan.model.MODULES`.  Files that start with _ are shared.
+An operator whose name a stage has is in `tinystream.plan.operator.MODULES`.  Files that start with _ are shared.
 """

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tinystream.ops._shared import Activation, clamp, read_activation, read_padding, read_steps, slide, windows
-from tinystream.plan.model import Operator, same_scale
+from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 
 PADDING, STRIDE_X, STRIDE_Y, WINDOW_X, WINDOW_Y, ACTIVATION = range(6)     # slots of Pool2DOptions

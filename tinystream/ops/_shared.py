@@ -8,7 +8,7 @@ import numpy as np
 
 from tinystream.errors import ModelError
 from tinystream.plan.fixed import quantize_multiplier, requant
-from tinystream.plan.model import Operator, Tensor
+from tinystream.plan.operator import Operator, Tensor
 
 Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
 ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType

@@ -17,7 +17,7 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.ops._shared import Activation, activate, clamp, out_signal, read_activation
 from tinystream.plan.fixed import quantize_multiplier, requant
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

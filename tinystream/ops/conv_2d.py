@@ -33,7 +33,7 @@ from tinystream.ops._shared import (
     slide,
     windows,
 )
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

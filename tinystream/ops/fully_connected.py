@@ -28,7 +28,7 @@ from tinystream.ops._shared import (
     read_activation,
     read_filter,
 )
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

@@ -18,7 +18,7 @@ import numpy as np
 from tinystream.ops._table import look_up, table_step
 from tinystream.plan.fixed import requant
 from tinystream.plan.gemmlowp import input_radius, logistic, times_power
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

@@ -18,7 +18,7 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.ops._shared import out_signal
 from tinystream.plan.fixed import quantize_multiplier, requant, sat8
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

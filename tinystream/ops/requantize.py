@@ -14,7 +14,7 @@ import numpy as np
 
 from tinystream.ops._table import look_up, table_step
 from tinystream.plan.fixed import quantize_multiplier, requant, sat8
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

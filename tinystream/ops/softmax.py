@@ -21,7 +21,7 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.fixed import msb, quantize_multiplier, requant, rounding_divide, sat8, srdhm
 from tinystream.plan.gemmlowp import exp_of_negative, input_radius
-from tinystream.plan.model import Operator
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinystream.errors import ModelError
-from tinystream.plan.model import Operator, same_scale
+from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 

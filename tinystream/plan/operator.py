@@ -1,0 +1,142 @@
+"""One operator of a .tflite file and its tensors, as the file describes them; how its name finds its module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from math import isclose, prod
+from typing import Any
+
+import numpy as np
+
+from tinystream.errors import ModelError
+from tinystream.plan.builtin import BUILTIN
+from tinystream.plan.flatbuffer import Table
+from tinystream.plan.signal import Signal
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor as the file describes it.
+
+    shape:  as in the file, with the batch; `dims` is without.
+    scales: one, or one a channel along `axis`; none for a tensor that is not quantised.
+    data:   its values, for a constant; None for what flows.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: np.ndarray
+    zeros: np.ndarray
+    axis: int
+    data: np.ndarray | None
+    variable: bool = False
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape without a leading 1."""
+        return (self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape) or (1,)
+
+    @property
+    def scale(self) -> float:
+        return float(self.scales[0]) if self.scales.size else 0.0
+
+    @property
+    def zero(self) -> int:
+        return int(self.zeros[0]) if self.zeros.size else 0
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it flows as int8 with one scale."""
+        return self.dtype == "int8" and self.scales.size == 1 and self.scale > 0 and -128 <= self.zero <= 127
+
+    def __str__(self) -> str:
+        text = f"{'x'.join(map(str, self.dims))} {self.dtype}"
+        return f"{text} with scale {self.scale:.6g}, zero {self.zero}" if self.quantised else text
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One operator of the file.
+
+    kind:    TFLite's builtin name in lower case, such as "conv_2d"; unknown ones are "builtin_<number>" or the custom name.
+    options: its option table; None where the file has none.
+    inputs:  its tensors; None for an optional one that is left out.
+    """
+
+    index: int
+    kind: str
+    options: Table | None
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind.upper()} (#{self.index})"
+
+    @property
+    def flowing(self) -> tuple[Tensor, ...]:
+        """The inputs that are computed, in the order of the arguments of run()."""
+        return tuple(t for t in self.inputs if t is not None and t.data is None)
+
+    @property
+    def y(self) -> Tensor:
+        return self.outputs[0]
+
+    def option(self, slot: int, default: int = 0, kind: str = "i") -> int:
+        return default if self.options is None else self.options.integer(slot, default, kind)
+
+    def refuse(self, why: str, help: str = "") -> ModelError:
+        return ModelError(f"{self.label} of the model {why}", help)
+
+    def flow(self, position: int = 0) -> Tensor:
+        """An input that must be computed, int8."""
+        tensor = self.inputs[position] if position < len(self.inputs) else None
+        if tensor is None or tensor.data is not None:
+            raise self.refuse(f"has a constant or nothing as input {position}, where a computed tensor belongs")
+        return tensor
+
+    def constant(self, position: int, dtype: str) -> np.ndarray | None:
+        """The values of a constant input, in their shape; None where it is left out."""
+        tensor = self.inputs[position] if position < len(self.inputs) else None
+        if tensor is None:
+            return None
+        if tensor.data is None:
+            raise self.refuse(f"takes input {position}, '{tensor.name}', from another operator; only a constant is supported there")
+        if tensor.dtype != dtype:
+            raise self.refuse(f"has '{tensor.name}' of type {tensor.dtype}, and is computed with {dtype} only")
+        return tensor.data.reshape(tensor.shape)
+
+    def image(self, tensor: Tensor) -> tuple[int, int, int]:
+        """(height, width, channels) of a tensor of four dimensions."""
+        if len(tensor.shape) != 4 or tensor.shape[0] != 1:
+            raise self.refuse(f"has '{tensor.name}' of shape {list(tensor.shape)}; [1, height, width, channels] is supported")
+        return tensor.shape[1:]
+
+
+def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
+    return a.zero == b.zero and isclose(a.scale, b.scale, rel_tol=1e-6)
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+
+ALIASES = ("reshape", "squeeze", "expand_dims")  # operators that give what they read
+MODULES = {"quantize": "requantize"}  # operators whose name a stage has; kernels share one folder
+
+
+def has_kernel(kind: str) -> bool:
+    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{MODULES.get(kind, kind)}") is not None
+
+
+def code(kind: str) -> Any:
+    """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
+    name = MODULES.get(kind, kind)
+    return getattr(import_module(f"tinystream.ops.{name}"), "".join(part.capitalize() for part in name.split("_")))
