@@ -5,7 +5,7 @@
 #include "ts_requant.h"
 
 struct ts_add {
-    int32_t length;
+    int32_t outer, repeat, inner;   /* b[outer][inner] is met by a[outer][repeat][inner] */
     int32_t multiplier, shift;      /* shift < 0 */
     int32_t y_zero;
     int32_t low, high;              /* the activation: y stays between */
@@ -13,12 +13,16 @@ struct ts_add {
     const int32_t *b_table;
 };
 
-/* a[length] + b[length] -> y[length], which may be a */
+/* a, b -> y[outer][repeat][inner], which may be a */
 static void ts_add(const struct ts_add *k, const int8_t *a, const int8_t *b, int8_t *y)
 {
-    for (int32_t i = 0; i < k->length; i++) {
-        const int32_t sum = k->a_table[a[i] + 128] + k->b_table[b[i] + 128];
-        y[i] = ts_clamp8(ts_requant_down(sum, k->multiplier, k->shift) + k->y_zero, k->low, k->high);
+    for (int32_t o = 0; o < k->outer; o++, b += k->inner) {
+        for (int32_t r = 0; r < k->repeat; r++, a += k->inner, y += k->inner) {
+            for (int32_t i = 0; i < k->inner; i++) {
+                const int32_t sum = k->a_table[a[i] + 128] + k->b_table[b[i] + 128];
+                y[i] = ts_clamp8(ts_requant_down(sum, k->multiplier, k->shift) + k->y_zero, k->low, k->high);
+            }
+        }
     }
 }
 

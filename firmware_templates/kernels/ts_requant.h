@@ -19,6 +19,13 @@ static inline int8_t ts_clamp8(int64_t x, int32_t low, int32_t high)
     return (int8_t)(x < low ? low : x > high ? high : x);
 }
 
+/* A product of 16 bits, requantised; shift <= 15. */
+static inline int8_t ts_product8(int32_t product, int32_t multiplier, int32_t shift, int32_t zero, int32_t low, int32_t high)
+{
+    return ts_clamp8((shift < 0 ? ts_requant_down(product, multiplier, shift) : ts_requant(product, multiplier, shift)) + (int64_t)zero,
+                     low, high);
+}
+
 /* Every channel's requant, the zero and the activation.  Only a layer that magnifies has a shift >= 0. */
 static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *restrict multiplier, const int8_t *restrict shift,
                                   int32_t count, int32_t zero, int32_t low, int32_t high, int8_t *restrict y)

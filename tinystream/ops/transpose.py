@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-import numpy as np
-from numpy.lib.stride_tricks import as_strided
-
 from tinystream.errors import ModelError
+from tinystream.ops._axes import MOST_AXES, axes_params, merge, view
 from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
-
-MOST_AXES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +44,18 @@ class Transpose:
                 f"a transposition of {list(self.x_shape)} moves {len(axes)} axes; {MOST_AXES} at most", "reshape before transposing"
             )
         shape = tuple(size for size, _ in axes) or (1,)
-        axes = [(1, 0)] * (MOST_AXES - len(axes)) + axes
         return Step(
             module=__name__,
             x=(x,),
             y=Signal(shape, "int8", x.rate_hz, x.scale, x.zero),
-            params={f"size{n}": size for n, (size, _) in enumerate(axes)} | {f"step{n}": step for n, (_, step) in enumerate(axes)},
+            params=axes_params(axes),
             cost=dict(mem=2 * x.size),
             says=f"axes in the order {', '.join(map(str, self.order))}",
         )
 
     def merged(self) -> list[tuple[int, int]]:
         """(length, distance in x) of the axes of y, outermost first."""
-        axes: list[tuple[int, int]] = []
-        for n in self.order:
-            size, step = self.x_shape[n], prod(self.x_shape[n + 1 :])
-            if size == 1:
-                continue
-            if axes and axes[-1][1] == size * step:
-                axes[-1] = axes[-1][0] * size, step
-            else:
-                axes.append((size, step))
-        return axes
+        return merge((self.x_shape[n], prod(self.x_shape[n + 1 :])) for n in self.order)
 
     def ideal(self, x, blocks):
         y = blocks.reshape(len(blocks), *self.x_shape).transpose(0, *(n + 1 for n in self.order))
@@ -81,10 +67,7 @@ BATCHED = True
 
 
 def run(k, s, x):
-    x = np.ascontiguousarray(x)
-    view = as_strided(x, (len(x), k.size0, k.size1, k.size2, k.size3), (x[0].size, k.step0, k.step1, k.step2, k.step3))
-    shape = [size for size in (k.size0, k.size1, k.size2, k.size3) if size > 1]
-    return view.reshape(len(x), *(shape or [1]))
+    return view(k, x)
 
 
 EXAMPLES = [

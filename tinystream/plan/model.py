@@ -5,8 +5,12 @@ of tinystream/ops has the form of a stage, but reads its options from the file: 
 
 Shapes are told without the leading 1 that TFLite calls the batch: [1, 49, 40, 1] is 49x40x1.  An operator knows its
 own shapes and reads its input as so many values in a row; so RESHAPE is no step at all, and a stack of 49x40 fits.
-A float model with quantised inside keeps only the inside: QUANTIZE at its input and DEQUANTIZE at its output fall
-away, and the app deals in the int8 values there.
+A float or uint8 model with int8 inside keeps only the inside: QUANTIZE at its input and DEQUANTIZE at its output fall
+away, and the app deals in the int8 values there.  At a uint8 output that is so where it is the same values counted from
+0, as the score of a microWakeWord model is.
+
+A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state.
+An operator with several outputs, such as SPLIT, is read as one operator for each.
 
 Schema: tensorflow/lite/schema/schema.fbs, version 3.
 """
@@ -16,7 +20,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import isclose, prod
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +28,10 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN, CUSTOM
 from tinystream.plan.flatbuffer import Table, damaged
-from tinystream.plan.operator import ALIASES, Operator, Tensor, code, has_kernel, same_scale
+from tinystream.plan.operator import ALIASES, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
+from tinystream.plan.variables import without_variables
 
 LARGEST = 1 << 26  # elements of one tensor: more is damage, not a model for a microcontroller
 
@@ -36,7 +41,7 @@ class Model:
     """A compiled-to-be model.
 
     inputs, outputs: the int8 tensors between which it is planned.
-    operators: all of the file, in its order.
+    operators: of the file, in its order, one an output; where it has variables, with those rewritten (see variables.py).
     """
 
     name: str
@@ -60,10 +65,12 @@ class Model:
             sources = tuple(made[t.index][0] for t in tensors)
             signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
             planned = code(operator.kind).read(operator).plan(*signals)
-            if planned.y.size != operator.y.size:
-                raise operator.refuse(f"computes {planned.y.size} values where the file says {operator.y}", "convert the model again")
-            steps.append(replace(planned, sources=sources))
-            made[operator.y.index] = (len(steps) - 1, planned.y)
+            group, base = [planned] if isinstance(planned, Step) else planned, len(steps)
+            y = group[-1].y
+            if y.size != operator.y.size:
+                raise operator.refuse(f"computes {y.size} values where the file says {operator.y}", "convert the model again")
+            steps += [replace(step, sources=tuple(base + i if i >= 0 else sources[-1 - i] for i in step.sources)) for step in group]
+            made[operator.y.index] = (len(steps) - 1, y)
         return steps
 
     @cached_property
@@ -101,23 +108,20 @@ def parse_model(data: bytes, name: str) -> Model:
     if data[4:8] != b"TFL3":
         raise damaged(f"{name} does not start as one")
     root = Table.root(data)
-    if root.count(SUBGRAPHS) != 1:
-        raise ModelError(
-            f"{name} has {root.count(SUBGRAPHS)} subgraphs; one is supported",
-            "control flow and variables (CALL_ONCE, IF, WHILE) are not compiled; export the model without its state",
-        )
-    graph = next(root.tables(SUBGRAPHS))
+    if not 1 <= root.count(SUBGRAPHS) <= MOST_SUBGRAPHS:
+        raise damaged(f"it has {root.count(SUBGRAPHS)} subgraphs")
     buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
-    tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
-    operators = tuple(read_operator(i, op, kinds, tensors) for i, op in enumerate(graph.tables(3)))
-    inputs, outputs = (tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2))
-    model = strip_ends(Model(name, inputs, outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
+    graphs = [read_graph(graph, buffers, kinds) for graph in root.tables(SUBGRAPHS)]
+    main = graphs[0]
+    operators = without_variables(graphs)
+    model = strip_ends(Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
     check(model)
     return model
 
 
 OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4  # slots of Model
+MOST_SUBGRAPHS = 64
 DTYPES = (
     "float32",
     "float16",
@@ -138,6 +142,19 @@ DTYPES = (
     "uint16",
     "int4",
 )  # TensorType
+
+
+def read_graph(graph: Table, buffers: list[np.ndarray], kinds: list[str]) -> Graph:
+    tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
+    operators = [part for i, op in enumerate(graph.tables(3)) for part in one_output_each(read_operator(i, op, kinds, tensors))]
+    inputs, outputs = (tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2))
+    return Graph(len(tensors), inputs, outputs, tuple(operators))
+
+
+def one_output_each(operator: Operator) -> list[Operator]:
+    if len(operator.outputs) < 2:
+        return [operator]
+    return [replace(operator, outputs=(y,), part=i) for i, y in enumerate(operator.outputs)]
 
 
 def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
@@ -180,11 +197,12 @@ def read_operator(index: int, op: Table, kinds: list[str], tensors: list[Tensor]
         raise damaged(f"operator {index} has code {code} of {len(kinds)}")
     inputs = tuple(None if i == -1 else pick(tensors, int(i)) for i in op.vector(1, np.int32)[:LONGEST_LIST])
     outputs = tuple(pick(tensors, int(i)) for i in op.vector(2, np.int32)[:LONGEST_LIST])
-    if not outputs:
+    if not outputs and kinds[code] not in WITHOUT_OUTPUT:
         raise damaged(f"operator {index} has no output")
     return Operator(index, kinds[code], op.table(4), inputs, outputs)
 
 
+WITHOUT_OUTPUT = ("call_once", "assign_variable")
 LONGEST_LIST = 1024  # tensors of one operator that are looked at
 
 
@@ -195,20 +213,26 @@ def pick(tensors: list[Tensor], index: int) -> Tensor:
 
 
 def strip_ends(model: Model) -> Model:
-    """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the int8 tensors are the model's ends."""
+    """Without QUANTIZE from a float or uint8 input, and DEQUANTIZE or QUANTIZE to such an output: int8 tensors are its ends."""
     inside = {
         op.inputs[0].index: op.y
         for op in model.operators
-        if op.kind == "quantize" and op.inputs and op.inputs[0] and op.inputs[0].dtype == "float32" and op.inputs[0].data is None
+        if op.kind == "quantize" and op.inputs and op.inputs[0] and op.inputs[0].dtype in ("float32", "uint8") and op.inputs[0].data is None
     }
     outside = {
         op.y.index: op.inputs[0]
         for op in model.operators
-        if op.kind == "dequantize" and op.inputs and op.inputs[0] and op.inputs[0].data is None
+        if op.kind in ("dequantize", "quantize") and op.inputs and op.inputs[0] and op.inputs[0].data is None
+        and (op.kind == "dequantize" or counted_from_0(op.inputs[0], op.y))
     }
     return replace(
         model, inputs=tuple(inside.get(t.index, t) for t in model.inputs), outputs=tuple(outside.get(t.index, t) for t in model.outputs)
     )
+
+
+def counted_from_0(x: Tensor, y: Tensor) -> bool:
+    """Whether y is the same values as x, in uint8 instead of int8."""
+    return (x.dtype, y.dtype) == ("int8", "uint8") and y.zero == x.zero + 128 and isclose(x.scale, y.scale, rel_tol=1e-6)
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------
@@ -227,7 +251,7 @@ def check(model: Model) -> None:
 
 
 def check_operators(model: Model) -> None:
-    unknown = [op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)]
+    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)}.values())
     if unknown:
         raise ModelError(
             f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "

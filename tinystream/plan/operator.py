@@ -69,6 +69,7 @@ class Operator:
     kind:    TFLite's builtin name in lower case, such as "conv_2d"; unknown ones are "builtin_<number>" or the custom name.
     options: its option table; None where the file has none.
     inputs:  its tensors; None for an optional one that is left out.
+    part:    which of the file's outputs this is, where an operator with several became as many with one.
     """
 
     index: int
@@ -76,6 +77,7 @@ class Operator:
     options: Table | None
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
+    part: int = 0
 
     @property
     def label(self) -> str:
@@ -121,6 +123,16 @@ class Operator:
         return tensor.shape[1:]
 
 
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """One subgraph of the file; its operators have one output each, or none.  Tensors are counted in each subgraph for itself."""
+
+    tensors: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+
+
 def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
     return a.zero == b.zero and isclose(a.scale, b.scale, rel_tol=1e-6)
 
@@ -129,7 +141,16 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 
 
 ALIASES = ("reshape", "squeeze", "expand_dims")  # operators that give what they read
-MODULES = {"quantize": "requantize"}  # operators whose name a stage has; kernels share one folder
+MODULES = {
+    "quantize": "requantize",  # a stage has its name; kernels share one folder
+    "strided_slice": "slice",
+    "split": "slice",
+    "split_v": "slice",
+    "unpack": "slice",
+    "pack": "concatenation",
+    "read_variable": "history",
+}
+"""Operators that are computed by a module of another name."""
 
 
 def has_kernel(kind: str) -> bool:

@@ -1,0 +1,74 @@
+"""What operators of two tensors share: which of them is repeated along which axes, and which is constant."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from tinystream.plan.operator import Operator, Tensor
+from tinystream.plan.signal import Signal
+
+
+class Spread(NamedTuple):
+    """How the smaller tensor, [outer, inner], is repeated: large[o, r, i] meets small[o, i]."""
+
+    outer: int
+    repeat: int
+    inner: int
+
+    def params(self) -> dict[str, int]:
+        return self._asdict()
+
+    def expand(self, small: np.ndarray, batch: int) -> np.ndarray:
+        """small [batch, outer * inner], repeated to [batch, outer, repeat, inner]: a view."""
+        shape = (batch, self.outer, self.repeat, self.inner)
+        return np.broadcast_to(small.reshape(len(small), self.outer, 1, self.inner), shape)
+
+
+def spread_of(k) -> Spread:
+    """A Spread from the params of a step."""
+    return Spread(k.outer, k.repeat, k.inner)
+
+
+def find_spread(large: tuple[int, ...], small: tuple[int, ...]) -> Spread | None:
+    """How `small` is repeated to the shape of `large`, by TFLite's rule: axes from the right, 1 meets anything.  None if it cannot."""
+    if len(small) > len(large):
+        return None
+    small = (1,) * (len(large) - len(small)) + tuple(small)
+    if any(s not in (1, n) for s, n in zip(small, large)):
+        return None
+    axes = [(s == n, n) for s, n in zip(small, large) if n != 1]
+    groups = [(same, prod(n for _, n in group)) for same, group in groupby(axes, key=lambda axis: axis[0])]
+    if all(same for same, _ in groups):
+        return Spread(1, 1, prod(large))
+    outer = groups.pop(0)[1] if groups[0][0] else 1
+    repeat = groups.pop(0)[1]
+    inner = groups.pop(0)[1] if groups else 1
+    return None if groups else Spread(outer, repeat, inner)
+
+
+def read_pair(operator: Operator) -> tuple[Spread, int, Tensor | None]:
+    """(spread, which input is repeated, that input where it is a constant) of an operator of two int8 tensors."""
+    if len(operator.inputs) != 2 or None in operator.inputs:
+        raise operator.refuse(f"has {len(operator.inputs)} inputs, where two belong")
+    constant = next((i for i in (0, 1) if operator.inputs[i].data is not None), None)
+    for small in (0, 1) if constant == 0 else (1, 0) if constant is None else (1,):
+        large = operator.inputs[1 - small]
+        spread = find_spread(large.shape, operator.inputs[small].shape)
+        if spread and large.size == operator.y.size and (constant in (None, small)):
+            tensor = operator.inputs[small]
+            if constant is None:
+                return spread, small, None
+            if tensor.dtype != "int8" or tensor.scales.size != 1 or not tensor.scale > 0:
+                raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; int8 with one scale is supported")
+            return spread, small, tensor
+    shapes = " and ".join(str(list(t.shape)) for t in operator.inputs)
+    raise operator.refuse(f"takes shapes {shapes}; one must be a part of the other that is repeated along neighbouring axes")
+
+
+def pair_spread(spread: Spread | None, a: Signal, b: Signal) -> Spread:
+    """The spread that was told, or that of equal shapes."""
+    return spread or Spread(1, 1, max(a.size, b.size))
