@@ -7,10 +7,13 @@ import numpy as np
 from tiny_model import ints, offsets, table, tensor
 
 from tinystream.ops._shared import ACTIVATIONS, PADDINGS
+from tinystream.plan.builtin import BUILTIN
 
 INT8, INT32 = 9, 2
+NONE: tuple = ()
 OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions, slots and types of the options
     "add": (0, 11, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
+    "add_constant": (0, 11, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "average_pool_2d": (1, 5, lambda op: pool(op)),
     "conv_2d": (3, 1, lambda op: window(op, 3, 4)),
     "depthwise_conv_2d": (4, 2, lambda op: {**window(op, 4, 5), 3: ("int32", op.weight.shape[2] // op.x_shape[2])}),
@@ -18,6 +21,9 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "logistic": (14, 0, lambda op: {}),
     "max_pool_2d": (17, 5, lambda op: pool(op)),
     "softmax": (25, 9, lambda op: {0: ("float32", op.beta)}),
+    "mul": (18, 21, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
+    "mul_constant": (18, 21, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
+    "sub": (41, 28, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "mean": (40, 27, lambda op: {}),
     "requantize": (114, 0, lambda op: {}),
 }
@@ -37,24 +43,58 @@ def pool(op) -> dict:
 def operator_model(kind: str, op, x) -> bytes:
     """The file for an operator of ours and its input signals."""
     number, union, options = OPTIONS[kind]
-    step = op.plan(*x)
-    shapes = [[1, *getattr(op, "x_shape", s.shape)] if i == 0 or kind != "add" else [1, *x[0].shape] for i, s in enumerate(x)]
+    y = op.plan(*x).y
+    shapes = [[1, *s] for s in shapes_of(op, x)]
     inputs = [(shape, INT8, None, [s.scale], [s.zero], 0) for shape, s in zip(shapes, x)]
-    flowing = list(range(len(inputs)))
+    y_shape = [1, *y.shape]
     if hasattr(op, "weight"):
         weight = op.weight[None] if kind == "depthwise_conv_2d" else op.weight
         scales = np.asarray(op.weight_scale)
         axis = 3 if kind == "depthwise_conv_2d" else 0
         inputs.append((list(weight.shape), INT8, weight.tobytes(), scales, np.zeros(scales.size), axis))
         inputs.append(([op.bias.size], INT32, op.bias.tobytes(), scales * x[0].scale, np.zeros(scales.size), 0))
-    if kind == "mean":
-        inputs.append(([2], INT32, np.array([1, 2], np.int32).tobytes(), [], [], 0))
-    rows = [x[0].size // op.weight.shape[1]] if kind == "fully_connected" else [1]
     if kind == "fully_connected":
-        inputs[0] = ([*rows, op.weight.shape[1]], *inputs[0][1:])
-    y_shape = [*rows, op.weight.shape[0]] if kind == "fully_connected" else [1, *step.y.shape]
-    tensors = [*inputs, (y_shape, INT8, None, [step.y.scale], [step.y.zero], 0)]
+        rows = x[0].size // op.weight.shape[1]
+        inputs[0], y_shape = ([rows, op.weight.shape[1]], *inputs[0][1:]), [rows, op.weight.shape[0]]
+    if kind == "mean":
+        inputs.append(numbers(1, 2))
+    if hasattr(op, "constant"):
+        zero = -128 - int(op.constant.min())
+        raw = (op.constant + zero).astype(np.int8).tobytes()
+        inputs.append(([op.spread.outer, 1, op.spread.inner], INT8, raw, [op.scale], [zero], 0))
+    if -1 in getattr(op, "signs", ()):
+        number, union = 41, 28
+    if kind == "add_constant" and op.signs == (-1, 1):
+        inputs.reverse()
+    if hasattr(op, "spread"):
+        y_shape = shapes[1 - getattr(op, "small", 1)] if len(x) > 1 else shapes[0]
+    return one_operator(number, inputs, [(y_shape, INT8, None, [y.scale], [y.zero], 0)], union, options(op))
 
+
+def shapes_of(op, x) -> list[tuple[int, ...]]:
+    """The shapes of the inputs, without the batch."""
+    if spread := getattr(op, "spread", None):
+        shapes = [(spread.outer, spread.repeat, spread.inner), (spread.outer, 1, spread.inner)][: len(x)]
+        return shapes if getattr(op, "small", 1) == 1 else shapes[::-1]
+    if hasattr(op, "spread"):
+        return [x[0].shape] * 2
+    return [getattr(op, "x_shape", x[0].shape), *(s.shape for s in x[1:])]
+
+
+def numbers(*values: int, shape: list[int] | None = None) -> tuple:
+    """A constant of int32."""
+    return (shape if shape is not None else [len(values)], INT32, np.array(values, np.int32).tobytes(), NONE, NONE, 0)
+
+
+def flowing(*shape: int, scale: float = 0.05, zero: int = -7) -> tuple:
+    """A tensor of int8 that is computed."""
+    return ([*shape], INT8, None, [scale], [zero], 0)
+
+
+def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 0, options: dict | None = None, result: int = 0) -> bytes:
+    """The file of one operator.  A tensor is (shape, type, bytes or None, scales, zeros, axis); `result` is the model's output."""
+    number = BUILTIN.index(operator) if isinstance(operator, str) else operator
+    tensors = [*inputs, *outputs]
     b = flatbuffers.Builder(4096)
     raws = [b"", *(t[2] for t in tensors if t[2])]
     buffers = [table(b, {0: ("offset", b.CreateByteVector(raw))} if raw else {}) for raw in raws]
@@ -62,13 +102,65 @@ def operator_model(kind: str, op, x) -> bytes:
     for i, (shape, dtype, raw, scales, zeros, axis) in enumerate(tensors):
         filled += raw is not None
         made.append(tensor(b, shape, dtype, filled if raw else 0, f"t{i}", scales, zeros, axis))
-    told = {3: ("uint8", union), 4: ("offset", table(b, options(op)))} if union else {}
-    last = len(tensors) - 1
-    operator = table(b, {0: ("uint32", 0), 1: ("offset", ints(b, range(last))), 2: ("offset", ints(b, [last])), **told})
-    vectors = {slot: ("offset", offsets(b, members)) for slot, members in {0: made, 3: [operator]}.items()}
-    graph = table(b, {**vectors, 1: ("offset", ints(b, flowing)), 2: ("offset", ints(b, [last]))})
+    told = {3: ("uint8", union), 4: ("offset", table(b, options or {}))} if union else {}
+    ends = {1: ("offset", ints(b, range(len(inputs)))), 2: ("offset", ints(b, range(len(inputs), len(tensors))))}
+    made_operator = table(b, {0: ("uint32", 0), **ends, **told})
+    vectors = {slot: ("offset", offsets(b, members)) for slot, members in {0: made, 3: [made_operator]}.items()}
+    flow = [i for i, t in enumerate(inputs) if t[2] is None]
+    graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [len(inputs) + result]))})
     code = table(b, {0: ("int8", number), 2: ("int32", 2), 3: ("int32", number)})
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
     return bytes(b.Output())
 
+
+# --- operators that choose and order values: they are told apart by what their files say, not by EXAMPLES ---------------
+
+
+def strided(x, begin, end, step, masks, y, shrink=0) -> bytes:
+    rows = [numbers(*row) for row in (begin, end, step)]
+    options = {0: ("int32", masks[0]), 1: ("int32", masks[1]), 4: ("int32", shrink)}
+    return one_operator("STRIDED_SLICE", [flowing(*x), *rows], [flowing(*y)], 32, options)
+
+
+def split(axis, x, y, count, result) -> bytes:
+    outputs = [flowing(*y)] * count
+    return one_operator("SPLIT", [numbers(axis, shape=[]), flowing(*x)], outputs, 35, {0: ("int32", count)}, result)
+
+
+def split_v(sizes, axis, x, ys, result) -> bytes:
+    inputs = [flowing(*x), numbers(*sizes), numbers(axis, shape=[])]
+    return one_operator("SPLIT_V", inputs, [flowing(*y) for y in ys], 79, {0: ("int32", len(ys))}, result)
+
+
+def unpack(x, axis, y, count, result) -> bytes:
+    return one_operator("UNPACK", [flowing(*x)], [flowing(*y)] * count, 64, {0: ("int32", count), 1: ("int32", axis)}, result)
+
+
+def pack(xs, axis, y) -> bytes:
+    options = {0: ("int32", len(xs)), 1: ("int32", axis)}
+    return one_operator("PACK", [flowing(*x) for x in xs], [flowing(*y)], 59, options)
+
+
+def concatenation(xs, axis, y) -> bytes:
+    return one_operator("CONCATENATION", [flowing(*x) for x in xs], [flowing(*y)], 10, {0: ("int32", axis)})
+
+
+FILES = {
+    "slice": lambda: one_operator("SLICE", [flowing(1, 5, 6, 4), numbers(0, 1, 0, 2), numbers(1, 3, -1, 2)], [flowing(1, 3, 6, 2)]),
+    "strided_slice masks": lambda: strided((1, 11, 3, 8), [0, -7, 5, 0], [0, 0, 0, 0], [1, 1, 1, 1], (13, 15), (1, 7, 3, 8)),
+    "strided_slice steps": lambda: strided((1, 9, 7, 5), [0, 8, 1, 0], [1, -10, 7, 4], [1, -2, 3, 2], (0, 0), (1, 5, 2, 2)),
+    "strided_slice beyond": lambda: strided((1, 9, 7), [0, -20, -3], [1, 5, 99], [1, 1, 1], (0, 0), (1, 5, 3)),
+    "strided_slice shrinks": lambda: strided((1, 6, 7), [0, -2, 0], [1, 0, 7], [1, 1, 1], (0, 0), (1, 7), shrink=2),
+    "split": lambda: split(-1, (1, 4, 6), (1, 4, 2), 3, 1),
+    "split first": lambda: split(1, (1, 4, 6), (1, 2, 6), 2, 0),
+    "split_v": lambda: split_v([3, 5, 4], -1, (1, 4, 12), [(1, 4, 3), (1, 4, 5), (1, 4, 4)], 1),
+    "split_v rest": lambda: split_v([3, -1, 4], 2, (1, 4, 12), [(1, 4, 3), (1, 4, 5), (1, 4, 4)], 2),
+    "unpack": lambda: unpack((1, 4, 3), 1, (1, 3), 4, 2),
+    "unpack last": lambda: unpack((1, 4, 3), -1, (1, 4), 3, 1),
+    "pack": lambda: pack([(1, 4), (1, 4)], 1, (1, 2, 4)),
+    "pack last": lambda: pack([(1, 4), (1, 4), (1, 4)], -1, (1, 4, 3)),
+    "concatenation": lambda: concatenation([(1, 3, 4), (1, 2, 4)], 1, (1, 5, 4)),
+    "concatenation last": lambda: concatenation([(1, 3, 2, 4), (1, 3, 2, 1), (1, 3, 2, 2)], -1, (1, 3, 2, 7)),
+}
+"""Name of the operator, in lower case, and of the case."""
