@@ -43,7 +43,9 @@ class Slice:
             raise operator.refuse(f"takes nothing, or what lies outside of {list(x.shape)}")
         return cls(x.shape, parts)
 
-    def plan(self, x: Signal) -> Step:
+    def plan(self, x: Signal) -> Step | list[Step]:
+        if self.run_of() == (0, x.size):
+            return []
         axes = self.merged()
         if len(axes) > MOST_AXES:
             raise ModelError(f"a slice of {list(self.x_shape)} has {len(axes)} axes; {MOST_AXES} at most", "reshape before slicing")

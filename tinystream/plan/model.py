@@ -66,6 +66,9 @@ class Model:
             signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
             planned = code(operator.kind).read(operator).plan(*signals)
             group, base = [planned] if isinstance(planned, Step) else planned, len(steps)
+            if not group:  # nothing to do: it gives what it reads
+                made[operator.y.index] = made[tensors[0].index]
+                continue
             y = group[-1].y
             if y.size != operator.y.size:
                 raise operator.refuse(f"computes {y.size} values where the file says {operator.y}", "convert the model again")

@@ -46,8 +46,14 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """past: what READ_VARIABLE gives first; x: what is new each time; start: its values before the first call."""
+    """A delay line.
 
+    past: what READ_VARIABLE gives first.
+    x: what is new each time.
+    start: its values before the first call.
+    """
+
+    name: str
     past: Tensor
     x: Tensor
     start: np.ndarray
@@ -77,7 +83,7 @@ def without_variables(graphs: Sequence[Graph]) -> tuple[Operator, ...]:
     reads, pieces = followed(main)
     variables = [found for name in reads if (found := variable(name, reads[name], main, graphs, pieces))]
     made = rewritten(main, variables, pieces)
-    return in_order(main, made)
+    return in_order(main, made, {v.assign.index: v.name for v in variables})
 
 
 # --- finding ----------------------------------------------------------------------------------------------------------
@@ -171,7 +177,7 @@ def variable(name: str, reads: list[Operator], main: Graph, graphs: Sequence[Gra
         raise refused(name)
     if not same_scale(past, new) or not same_scale(past, tensor):
         raise ModelError(f"variable '{name}' is read at another scale than it is written", "convert the model again")
-    return Variable(past, tensor, start_values(name, past, main, graphs), assigns[0])
+    return Variable(name, past, tensor, start_values(name, past, main, graphs), assigns[0])
 
 
 def refused(name: str) -> ModelError:
@@ -256,7 +262,7 @@ def constant(index: int, values: Sequence[int] | np.ndarray, dtype: str) -> Tens
     return Tensor(index, "", data.shape, dtype, np.empty(0), np.empty(0), 0, data)
 
 
-def in_order(main: Graph, operators: list[Operator]) -> tuple[Operator, ...]:
+def in_order(main: Graph, operators: list[Operator], names: dict[int, str]) -> tuple[Operator, ...]:
     """Those that the outputs depend on, each after what it reads; ModelError for a circle."""
     makers = {op.y.index: op for op in operators}
     wanted, needed = [t.index for t in main.outputs], {}
@@ -276,7 +282,18 @@ def in_order(main: Graph, operators: list[Operator]) -> tuple[Operator, ...]:
                 ordered.append(op)
                 del needed[op.y.index]
         if len(later) == len(waiting):
-            circle = next((op.inputs[0].name for op in later if op.kind == "read_variable" and op.inputs[0]), "")
-            raise refused(circle)
+            raise turning(later, names)
         waiting = later
     return tuple(ordered)
+
+
+def turning(waiting: list[Operator], names: dict[int, str]) -> ModelError:
+    """Why operators wait for each other: the variable that the circle goes through."""
+    makers, way = {op.y.index: op for op in waiting}, [waiting[0]]
+    while True:
+        before = next(makers[t.index] for t in way[-1].flowing if t.index in makers)
+        if before in way:
+            break
+        way.append(before)
+    name = next((names[op.index] for op in way[way.index(before) :] if op.kind == "read_variable"), None)
+    return damaged("operators wait for each other") if name is None else refused(name)
