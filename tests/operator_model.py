@@ -25,6 +25,12 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "mul_constant": (18, 21, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "sub": (41, 28, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "mean": (40, 27, lambda op: {}),
+    "relu": (19, 0, lambda op: {}),
+    "relu6": (21, 0, lambda op: {}),
+    "tanh": (28, 0, lambda op: {}),
+    "leaky_relu": (98, 75, lambda op: {0: ("float32", op.alpha)}),
+    "abs": (101, 78, lambda op: {}),
+    "hard_swish": (117, 0, lambda op: {}),
     "requantize": (114, 0, lambda op: {}),
 }
 
@@ -108,7 +114,8 @@ def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 
     vectors = {slot: ("offset", offsets(b, members)) for slot, members in {0: made, 3: [made_operator]}.items()}
     flow = [i for i, t in enumerate(inputs) if t[2] is None]
     graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [len(inputs) + result]))})
-    code = table(b, {0: ("int8", number), 2: ("int32", 2), 3: ("int32", number)})
+    version = 1 if number == BUILTIN.index("HARD_SWISH") else 2
+    code = table(b, {0: ("int8", number), 2: ("int32", version), 3: ("int32", number)})
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
     return bytes(b.Output())

@@ -29,3 +29,8 @@ def table_step(module: str, x: Signal, y_scale: float, y_zero: int, answer: Call
 def look_up(k, s, x):
     """The run() of such an operator."""
     return k.table[x.astype(np.int64) + 128]
+
+
+def ratio(x_scale: float, y_scale: float) -> float:
+    """x_scale / y_scale in float32, as TFLM divides the scales of an activation."""
+    return float(np.float32(x_scale) / np.float32(y_scale))

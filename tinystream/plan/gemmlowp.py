@@ -48,13 +48,18 @@ def exp_near_zero(a: int) -> int:
 
 
 def one_over_one_plus(a: int) -> int:
-    """1 / (1 + a) in Q31 for 0 <= a <= 1 in Q31: three steps of Newton's; one_over_one_plus_x_for_x_in_0_1."""
+    """1 / (1 + a) in Q31 for 0 <= a <= 1 in Q31; one_over_one_plus_x_for_x_in_0_1."""
+    return times_power(two_over_one_plus(a), 1)
+
+
+def two_over_one_plus(a: int) -> int:
+    """2 / (1 + a) in Q29 for 0 <= a <= 1 in Q31: three steps of Newton's."""
     total = a + ONE
     half = (total + 1) // 2                     # RoundingHalfSum, of a positive sum
     x = 1515870810 + multiply(half, -1010580540)        # 48/17 - 32/17 d, in Q29
     for _ in range(3):
         x += times_power(multiply(x, (1 << 29) - multiply(half, x)), 2)
-    return times_power(x, 1)
+    return x
 
 
 def logistic(a: int) -> int:
@@ -63,6 +68,15 @@ def logistic(a: int) -> int:
         return 1 << 30
     positive = one_over_one_plus(exp_of_negative(-abs(a), 4))
     return positive if a > 0 else ONE - positive
+
+
+def tanh(a: int) -> int:
+    """tanh(a) in Q31 for a in Q27."""
+    if a == 0:
+        return 0
+    # (1 - e) / (1 + e) = 2 / (1 + e) - 1 with e = exp(-2 |a|), whose argument is a's raw value with one integer bit more
+    magnitude = times_power(two_over_one_plus(exp_of_negative(-abs(a), 5)) - (1 << 29), 2)
+    return magnitude if a > 0 else -magnitude
 
 
 def input_radius(integer_bits: int, left_shift: int) -> int:
