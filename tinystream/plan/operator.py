@@ -148,6 +148,7 @@ MODULES = {
     "split_v": "slice",
     "unpack": "slice",
     "pack": "concatenation",
+    "padv2": "pad",
     "read_variable": "history",
 }
 """Operators that are computed by a module of another name."""
