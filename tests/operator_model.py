@@ -24,7 +24,11 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "mul": (18, 21, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "mul_constant": (18, 21, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "sub": (41, 28, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
+    "maximum": (55, 39, lambda op: {}),
+    "minimum": (57, 39, lambda op: {}),
     "mean": (40, 27, lambda op: {}),
+    "sum": (74, 27, lambda op: {}),
+    "reduce_max": (82, 27, lambda op: {}),
     "relu": (19, 0, lambda op: {}),
     "relu6": (21, 0, lambda op: {}),
     "tanh": (28, 0, lambda op: {}),
@@ -62,8 +66,9 @@ def operator_model(kind: str, op, x) -> bytes:
     if kind == "fully_connected":
         rows = x[0].size // op.weight.shape[1]
         inputs[0], y_shape = ([rows, op.weight.shape[1]], *inputs[0][1:]), [rows, op.weight.shape[0]]
-    if kind == "mean":
-        inputs.append(numbers(1, 2))
+    if hasattr(op, "span"):
+        inputs.append(numbers(2))
+        y_shape = [1, op.span[0], op.span[2]]
     if hasattr(op, "constant"):
         zero = -128 - int(op.constant.min())
         raw = (op.constant + zero).astype(np.int8).tobytes()
@@ -84,6 +89,8 @@ def shapes_of(op, x) -> list[tuple[int, ...]]:
         return shapes if getattr(op, "small", 1) == 1 else shapes[::-1]
     if hasattr(op, "spread"):
         return [x[0].shape] * 2
+    if hasattr(op, "span"):
+        return [op.span]
     return [getattr(op, "x_shape", x[0].shape), *(s.shape for s in x[1:])]
 
 
@@ -153,7 +160,35 @@ def concatenation(xs, axis, y) -> bytes:
     return one_operator("CONCATENATION", [flowing(*x) for x in xs], [flowing(*y)], 10, {0: ("int32", axis)})
 
 
+def padded(x, pads, y, value=None) -> bytes:
+    told = numbers(*[n for pair in pads for n in pair], shape=[len(pads), 2])
+    if value is None:
+        return one_operator("PAD", [flowing(*x), told], [flowing(*y)])
+    count = ([], INT8, np.array(value, np.int8).tobytes(), [0.05], [-7], 0)
+    return one_operator("PADV2", [flowing(*x), told, count], [flowing(*y)], 43)
+
+
+def reduced(kind, x, axes, y, keep=True) -> bytes:
+    return one_operator(kind, [flowing(*x), numbers(*axes)], [flowing(*y, scale=0.05)], 27, {0: ("int8", int(keep))})
+
+
+def compared(kind, x, values, shape, y) -> bytes:
+    constant = (shape, INT8, np.array(values, np.int8).tobytes(), [0.05], [-7], 0)
+    return one_operator(kind, [flowing(*x), constant], [flowing(*y)], 39)
+
+
 FILES = {
+    "maximum of a constant": lambda: compared("MAXIMUM", (1, 4, 5), 3, [], (1, 4, 5)),
+    "minimum of a constant": lambda: compared("MINIMUM", (1, 4, 5), -9, [1], (1, 4, 5)),
+    "mean of an image": lambda: reduced("MEAN", (1, 6, 5, 3), (1, 2), (1, 1, 1, 3)),
+    "mean over time": lambda: reduced("MEAN", (1, 6, 5), (1,), (1, 5), keep=False),
+    "mean of each row": lambda: reduced("MEAN", (1, 6, 5, 1), (-1, 2), (1, 6, 1, 1)),
+    "sum of an image": lambda: reduced("SUM", (1, 6, 5, 3), (2, 1), (1, 1, 1, 3)),
+    "reduce_max of an image": lambda: reduced("REDUCE_MAX", (1, 6, 5, 3), (1, 2), (1, 3), keep=False),
+    "pad": lambda: padded((1, 4, 5, 3), ((0, 0), (1, 2), (0, 3), (0, 0)), (1, 7, 8, 3)),
+    "pad all": lambda: padded((1, 4, 1, 3), ((1, 0), (1, 2), (0, 3), (2, 1)), (2, 7, 4, 6)),
+    "pad flat": lambda: padded((1, 4), ((0, 0), (0, 2)), (1, 6)),
+    "padv2": lambda: padded((1, 4, 5, 3), ((0, 0), (1, 2), (0, 3), (0, 0)), (1, 7, 8, 3), value=99),
     "slice": lambda: one_operator("SLICE", [flowing(1, 5, 6, 4), numbers(0, 1, 0, 2), numbers(1, 3, -1, 2)], [flowing(1, 3, 6, 2)]),
     "strided_slice masks": lambda: strided((1, 11, 3, 8), [0, -7, 5, 0], [0, 0, 0, 0], [1, 1, 1, 1], (13, 15), (1, 7, 3, 8)),
     "strided_slice steps": lambda: strided((1, 9, 7, 5), [0, 8, 1, 0], [1, -10, 7, 4], [1, -2, 3, 2], (0, 0), (1, 5, 2, 2)),

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinystream.plan.operator import Operator, Tensor
+from tinystream.plan.operator import Operator, Tensor, same_scale
 from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
 
 
 class Spread(NamedTuple):
@@ -67,6 +68,32 @@ def read_pair(operator: Operator) -> tuple[Spread, int, Tensor | None]:
             return spread, small, tensor
     shapes = " and ".join(str(list(t.shape)) for t in operator.inputs)
     raise operator.refuse(f"takes shapes {shapes}; one must be a part of the other that is repeated along neighbouring axes")
+
+
+def read_same_scale(operator: Operator) -> tuple[Spread, int, int | None]:
+    """read_pair of an operator that compares counts; the constant, which must be one value, as its count."""
+    spread, small, constant = read_pair(operator)
+    if not all(same_scale(t, operator.y) for t in operator.inputs):
+        raise operator.refuse("compares values of different scales", "convert the model again")
+    if constant is not None and constant.size != 1:
+        raise operator.refuse(f"has a constant of {constant.size} values; one is supported")
+    return spread, small, None if constant is None else int(constant.data.flat[0])
+
+
+def pair_step(module: str, spread: Spread | None, small: int, a: Signal, b: Signal, says: str) -> Step:
+    """The step of an operator that keeps the scale of both."""
+    order = (1 - small, small)
+    large = (a, b)[order[0]]
+    return Step(
+        module=module,
+        x=tuple((a, b)[i] for i in order),
+        y=Signal(large.shape, "int8", large.rate_hz, large.scale, large.zero),
+        params=pair_spread(spread, a, b).params(),
+        sources=tuple(-1 - i for i in order),
+        inplace=True,
+        cost=dict(add=large.size, mem=3 * large.size),
+        says=says,
+    )
 
 
 def pair_spread(spread: Spread | None, a: Signal, b: Signal) -> Spread:
