@@ -26,6 +26,8 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "sub": (41, 28, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
     "maximum": (55, 39, lambda op: {}),
     "minimum": (57, 39, lambda op: {}),
+    "prelu": (54, 0, lambda op: {}),
+    "resize_nearest_neighbor": (97, 74, lambda op: {0: ("int8", int(op.align_corners)), 1: ("int8", int(op.half_pixel_centers))}),
     "mean": (40, 27, lambda op: {}),
     "sum": (74, 27, lambda op: {}),
     "reduce_max": (82, 27, lambda op: {}),
@@ -69,10 +71,12 @@ def operator_model(kind: str, op, x) -> bytes:
     if hasattr(op, "span"):
         inputs.append(numbers(2))
         y_shape = [1, op.span[0], op.span[2]]
+    if kind == "resize_nearest_neighbor":
+        inputs.append(numbers(*op.size))
     if hasattr(op, "constant"):
         zero = -128 - int(op.constant.min())
         raw = (op.constant + zero).astype(np.int8).tobytes()
-        inputs.append(([op.spread.outer, 1, op.spread.inner], INT8, raw, [op.scale], [zero], 0))
+        inputs.append(([*[1] * (kind != "prelu"), op.spread.outer, 1, op.spread.inner], INT8, raw, [op.scale], [zero], 0))
     if -1 in getattr(op, "signs", ()):
         number, union = 41, 28
     if kind == "add_constant" and op.signs == (-1, 1):
@@ -121,7 +125,7 @@ def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 
     vectors = {slot: ("offset", offsets(b, members)) for slot, members in {0: made, 3: [made_operator]}.items()}
     flow = [i for i, t in enumerate(inputs) if t[2] is None]
     graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [len(inputs) + result]))})
-    version = 1 if number == BUILTIN.index("HARD_SWISH") else 2
+    version = 1 if number in (BUILTIN.index("HARD_SWISH"), BUILTIN.index("PRELU")) else 2
     code = table(b, {0: ("int8", number), 2: ("int32", version), 3: ("int32", number)})
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
