@@ -28,6 +28,7 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "minimum": (57, 39, lambda op: {}),
     "prelu": (54, 0, lambda op: {}),
     "resize_nearest_neighbor": (97, 74, lambda op: {0: ("int8", int(op.align_corners)), 1: ("int8", int(op.half_pixel_centers))}),
+    "transpose_conv": (67, 49, lambda op: {**slid(op), 3: ("int8", ACTIVATIONS.index(op.activation))}),
     "mean": (40, 27, lambda op: {}),
     "sum": (74, 27, lambda op: {}),
     "reduce_max": (82, 27, lambda op: {}),
@@ -41,15 +42,17 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
 }
 
 
+def slid(op) -> dict:
+    return {0: ("int8", PADDINGS.index(op.padding)), 1: ("int32", op.stride[1]), 2: ("int32", op.stride[0])}
+
+
 def window(op, activation: int, dilation: int) -> dict:
-    return {0: ("int8", PADDINGS.index(op.padding)), 1: ("int32", op.stride[1]), 2: ("int32", op.stride[0]),
-            activation: ("int8", ACTIVATIONS.index(op.activation)),
+    return {**slid(op), activation: ("int8", ACTIVATIONS.index(op.activation)),
             dilation: ("int32", op.dilation[1]), dilation + 1: ("int32", op.dilation[0])}
 
 
 def pool(op) -> dict:
-    return {0: ("int8", PADDINGS.index(op.padding)), 1: ("int32", op.stride[1]), 2: ("int32", op.stride[0]),
-            3: ("int32", op.window[1]), 4: ("int32", op.window[0]), 5: ("int8", ACTIVATIONS.index(op.activation))}
+    return {**slid(op), 3: ("int32", op.window[1]), 4: ("int32", op.window[0]), 5: ("int8", ACTIVATIONS.index(op.activation))}
 
 
 def operator_model(kind: str, op, x) -> bytes:
@@ -71,6 +74,8 @@ def operator_model(kind: str, op, x) -> bytes:
     if hasattr(op, "span"):
         inputs.append(numbers(2))
         y_shape = [1, op.span[0], op.span[2]]
+    if kind == "transpose_conv":
+        inputs = [numbers(1, *op.y_size, len(op.weight)), inputs[1], inputs[0], inputs[2]]
     if kind == "resize_nearest_neighbor":
         inputs.append(numbers(*op.size))
     if hasattr(op, "constant"):

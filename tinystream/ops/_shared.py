@@ -39,9 +39,9 @@ def read_steps(operator: Operator, y_slot: int, x_slot: int) -> tuple[int, int]:
     return pair
 
 
-def read_filter(operator: Operator, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_filter(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(weight int8, bias int32, scale of each channel or of all, float64) of a convolution or dense layer."""
-    weight, bias = operator.constant(1, "int8"), operator.constant(2, "int32")
+    weight, bias = operator.constant(1, "int8"), operator.constant(bias_at, "int32")
     if weight is None or not weight.size:
         raise operator.refuse("has no weights")
     tensor = operator.inputs[1]
