@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import flatbuffers
 import numpy as np
 from tiny_model import ints, offsets, table, tensor
 
 from tinystream.ops._shared import ACTIVATIONS, PADDINGS
+from tinystream.ops.svdf import EXAMPLES
 from tinystream.plan.builtin import BUILTIN
 
 INT8, INT32 = 9, 2
@@ -29,6 +32,7 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "prelu": (54, 0, lambda op: {}),
     "resize_nearest_neighbor": (97, 74, lambda op: {0: ("int8", int(op.align_corners)), 1: ("int8", int(op.half_pixel_centers))}),
     "transpose_conv": (67, 49, lambda op: {**slid(op), 3: ("int8", ACTIVATIONS.index(op.activation))}),
+    "svdf": (27, 6, lambda op: {0: ("int32", len(op.time) // len(op.bias)), 1: ("int8", ACTIVATIONS.index("relu"))}),
     "mean": (40, 27, lambda op: {}),
     "sum": (74, 27, lambda op: {}),
     "reduce_max": (82, 27, lambda op: {}),
@@ -76,6 +80,8 @@ def operator_model(kind: str, op, x) -> bytes:
         y_shape = [1, op.span[0], op.span[2]]
     if kind == "transpose_conv":
         inputs = [numbers(1, *op.y_size, len(op.weight)), inputs[1], inputs[0], inputs[2]]
+    if kind == "svdf":
+        inputs += svdf_constants(op)
     if kind == "resize_nearest_neighbor":
         inputs.append(numbers(*op.size))
     if hasattr(op, "constant"):
@@ -89,6 +95,16 @@ def operator_model(kind: str, op, x) -> bytes:
     if hasattr(op, "spread"):
         y_shape = shapes[1 - getattr(op, "small", 1)] if len(x) > 1 else shapes[0]
     return one_operator(number, inputs, [(y_shape, INT8, None, [y.scale], [y.zero], 0)], union, options(op))
+
+
+def svdf_constants(op) -> list[tuple]:
+    """The weights and the state of an SVDF layer."""
+    return [
+        ([*op.feature.shape], INT8, op.feature.tobytes(), [op.feature_scale], [0], 0),
+        ([*op.time.shape], INT8, op.time.tobytes(), [op.time_scale], [0], 0),
+        ([op.bias.size], INT32, op.bias.tobytes(), [np.float32(op.state_scale) * np.float32(op.time_scale)], [0], 0),
+        ([1, op.time.size], INT8, None, [op.state_scale], [op.state_zero], 0, True),
+    ]
 
 
 def shapes_of(op, x) -> list[tuple[int, ...]]:
@@ -114,21 +130,24 @@ def flowing(*shape: int, scale: float = 0.05, zero: int = -7) -> tuple:
 
 
 def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 0, options: dict | None = None, result: int = 0) -> bytes:
-    """The file of one operator.  A tensor is (shape, type, bytes or None, scales, zeros, axis); `result` is the model's output."""
+    """The file of one operator.  A tensor is (shape, type, bytes or None, scales, zeros, axis[, is variable]).
+
+    result: which of the outputs is the model's.
+    """
     number = BUILTIN.index(operator) if isinstance(operator, str) else operator
     tensors = [*inputs, *outputs]
     b = flatbuffers.Builder(4096)
     raws = [b"", *(t[2] for t in tensors if t[2])]
     buffers = [table(b, {0: ("offset", b.CreateByteVector(raw))} if raw else {}) for raw in raws]
     made, filled = [], 0
-    for i, (shape, dtype, raw, scales, zeros, axis) in enumerate(tensors):
+    for i, (shape, dtype, raw, scales, zeros, axis, *variable) in enumerate(tensors):
         filled += raw is not None
-        made.append(tensor(b, shape, dtype, filled if raw else 0, f"t{i}", scales, zeros, axis))
+        made.append(tensor(b, shape, dtype, filled if raw else 0, f"t{i}", scales, zeros, axis, *variable))
     told = {3: ("uint8", union), 4: ("offset", table(b, options or {}))} if union else {}
     ends = {1: ("offset", ints(b, range(len(inputs)))), 2: ("offset", ints(b, range(len(inputs), len(tensors))))}
     made_operator = table(b, {0: ("uint32", 0), **ends, **told})
     vectors = {slot: ("offset", offsets(b, members)) for slot, members in {0: made, 3: [made_operator]}.items()}
-    flow = [i for i, t in enumerate(inputs) if t[2] is None]
+    flow = [i for i, t in enumerate(inputs) if t[2] is None and len(t) == 6]
     graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [len(inputs) + result]))})
     version = 1 if number in (BUILTIN.index("HARD_SWISH"), BUILTIN.index("PRELU")) else 2
     code = table(b, {0: ("int8", number), 2: ("int32", version), 3: ("int32", number)})
@@ -186,7 +205,18 @@ def compared(kind, x, values, shape, y) -> bytes:
     return one_operator(kind, [flowing(*x), constant], [flowing(*y)], 39)
 
 
+def svdf(state_zero) -> bytes:
+    """A layer whose state has a zero of its own: its features wrap around."""
+    op, x = EXAMPLES[0]
+    op = replace(op, state_zero=state_zero)
+    y = ([1, op.bias.size], INT8, None, [op.y_scale], [op.y_zero], 0)
+    return one_operator("SVDF", [flowing(1, x.size, scale=x.scale, zero=x.zero), *svdf_constants(op)], [y], 6,
+                        {0: ("int32", 1), 1: ("int8", 1)})
+
+
 FILES = {
+    "svdf above": lambda: svdf(30),
+    "svdf below": lambda: svdf(-50),
     "maximum of a constant": lambda: compared("MAXIMUM", (1, 4, 5), 3, [], (1, 4, 5)),
     "minimum of a constant": lambda: compared("MINIMUM", (1, 4, 5), -9, [1], (1, 4, 5)),
     "mean of an image": lambda: reduced("MEAN", (1, 6, 5, 3), (1, 2), (1, 1, 1, 3)),

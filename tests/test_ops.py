@@ -45,8 +45,9 @@ def compiled(kind, i):
     return data, blocks, Engine(plan).push(*blocks)[len(plan.steps) - 1].y
 
 
-# TFLite makes two tables from float exp: one count off TFLM's integers where they nearly tie; its int8 SUM is not TFLM's
-NOT_TFLITES = ("logistic", "tanh", "sum", "sum of an image")
+# TFLite makes two tables from float exp: one count off TFLM's integers where they nearly tie; its int8 SUM is not TFLM's,
+# and its SVDF takes int16 weights over time
+NOT_TFLITES = ("logistic", "tanh", "sum", "sum of an image", "svdf", "svdf above", "svdf below")
 
 
 @pytest.mark.parametrize(("kind", "i"), [c for c in CASES if c[0] not in NOT_TFLITES], ids=[i for i in IDS if i[:-2] not in NOT_TFLITES])

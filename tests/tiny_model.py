@@ -32,11 +32,12 @@ def tiny_model(height: int = 4, width: int = 5, classes: int = 2, scale: float =
     return bytes(b.Output())
 
 
-def tensor(b, shape, dtype, buffer, name, scales, zeros, axis=0) -> int:
+def tensor(b, shape, dtype, buffer, name, scales, zeros, axis=0, variable=False) -> int:
     scales_at = b.CreateNumpyVector(np.array(scales, np.float32))
     quantisation = table(b, {6: ("int32", axis), 2: ("offset", scales_at), 3: ("offset", longs(b, zeros))})
     members = {0: ints(b, shape), 3: b.CreateString(name), 4: quantisation}
-    return table(b, {1: ("int8", dtype), 2: ("uint32", buffer), **{slot: ("offset", at) for slot, at in members.items()}})
+    told = {1: ("int8", dtype), 2: ("uint32", buffer), 5: ("int8", int(variable))}
+    return table(b, {**told, **{slot: ("offset", at) for slot, at in members.items()}})
 
 
 def table(b, slots) -> int:

@@ -28,7 +28,7 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN, CUSTOM
 from tinystream.plan.flatbuffer import Table, damaged
-from tinystream.plan.operator import ALIASES, Graph, Operator, Tensor, code, has_kernel, same_scale
+from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 from tinystream.plan.variables import without_variables
@@ -272,11 +272,14 @@ def places(operators: list[Operator]) -> list[str]:
 
 
 def check_tensors(model: Model) -> None:
+    for op in model.needed:
+        for tensor in [*(() if op.kind in OWN_STATE else op.inputs), op.y]:
+            if tensor and tensor.variable:
+                raise ModelError(
+                    f"tensor '{tensor.name}' of {model.name} is a variable that lives from call to call",
+                    "export the model without its state",
+                )
     for tensor in [*model.inputs, *(t for op in model.needed for t in [*op.flowing, op.y])]:
-        if tensor.variable:
-            raise ModelError(
-                f"tensor '{tensor.name}' of {model.name} is a variable that lives from call to call", "export the model without its state"
-            )
         if tensor.dtype.startswith("float"):
             raise ModelError(
                 f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled",

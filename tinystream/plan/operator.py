@@ -86,7 +86,7 @@ class Operator:
     @property
     def flowing(self) -> tuple[Tensor, ...]:
         """The inputs that are computed, in the order of the arguments of run()."""
-        return tuple(t for t in self.inputs if t is not None and t.data is None)
+        return tuple(t for t in self.inputs if t is not None and t.data is None and not t.variable)
 
     @property
     def y(self) -> Tensor:
@@ -140,6 +140,7 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 # --- by name ----------------------------------------------------------------------------------------------------------
 
 
+OWN_STATE = ("svdf",)  # operators that remember something in a variable tensor of their own
 ALIASES = ("reshape", "squeeze", "expand_dims")  # operators that give what they read
 MODULES = {
     "quantize": "requantize",  # a stage has its name; kernels share one folder
