@@ -51,33 +51,44 @@ def find_spread(large: tuple[int, ...], small: tuple[int, ...]) -> Spread | None
     return None if groups else Spread(outer, repeat, inner)
 
 
-def read_pair(operator: Operator) -> tuple[Spread, int, Tensor | None]:
+class Constant(NamedTuple):
+    """An operand that is known at plan time: its values, counted from its zero, and their scale."""
+
+    values: np.ndarray
+    scale: float
+    zero: int
+
+
+def read_pair(operator: Operator) -> tuple[Spread, int, Constant | None]:
     """(spread, which input is repeated, that input where it is a constant) of an operator of two int8 tensors."""
-    if len(operator.inputs) != 2 or None in operator.inputs:
-        raise operator.refuse(f"has {len(operator.inputs)} inputs, where two belong")
-    constant = next((i for i in (0, 1) if operator.inputs[i].data is not None), None)
-    for small in (0, 1) if constant == 0 else (1, 0) if constant is None else (1,):
-        large = operator.inputs[1 - small]
-        spread = find_spread(large.shape, operator.inputs[small].shape)
-        if spread and large.size == operator.y.size and (constant in (None, small)):
-            tensor = operator.inputs[small]
-            if constant is None:
-                return spread, small, None
-            if tensor.dtype != "int8" or tensor.scales.size != 1 or not tensor.scale > 0:
-                raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; int8 with one scale is supported")
-            return spread, small, tensor
-    shapes = " and ".join(str(list(t.shape)) for t in operator.inputs)
-    raise operator.refuse(f"takes shapes {shapes}; one must be a part of the other that is repeated along neighbouring axes")
+    x = [t for t in operator.inputs if t is not None]
+    if len(x) != 2 or len(operator.inputs) != 2:
+        raise operator.refuse(f"has {len(x)} inputs, where two belong")
+    known = [i for i in (0, 1) if x[i].data is not None]
+    for small in known[:1] or (1, 0):
+        spread = find_spread(x[1 - small].shape, x[small].shape)
+        if spread and x[1 - small].size == operator.y.size:
+            operator.flow(1 - small)
+            return spread, small, read_constant(operator, x[small]) if known else None
+    raise operator.refuse(
+        f"takes shapes {list(x[0].shape)} and {list(x[1].shape)}; one must be a part of the other that is repeated along neighbouring axes"
+    )
+
+
+def read_constant(operator: Operator, tensor: Tensor) -> Constant:
+    if tensor.data is None or not tensor.quantised:
+        raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; int8 with one scale is supported")
+    return Constant(tensor.data.astype(np.int64).ravel() - tensor.zero, tensor.scale, tensor.zero)
 
 
 def read_same_scale(operator: Operator) -> tuple[Spread, int, int | None]:
     """read_pair of an operator that compares counts; the constant, which must be one value, as its count."""
     spread, small, constant = read_pair(operator)
-    if not all(same_scale(t, operator.y) for t in operator.inputs):
+    if not all(same_scale(t, operator.y) for t in operator.inputs if t):
         raise operator.refuse("compares values of different scales", "convert the model again")
-    if constant is not None and constant.size != 1:
-        raise operator.refuse(f"has a constant of {constant.size} values; one is supported")
-    return spread, small, None if constant is None else int(constant.data.flat[0])
+    if constant is not None and constant.values.size != 1:
+        raise operator.refuse(f"has a constant of {constant.values.size} values; one is supported")
+    return spread, small, None if constant is None else int(constant.values[0]) + constant.zero
 
 
 def pair_step(module: str, spread: Spread | None, small: int, a: Signal, b: Signal, says: str) -> Step:

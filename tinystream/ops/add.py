@@ -96,7 +96,7 @@ def read_sum(operator: Operator, signs: tuple[int, int]):
     if constant is None:
         return Add(**options, spread=spread, small=small, signs=signs)
     return AddConstant(
-        constant.data.astype(np.int64).ravel() - constant.zero,
+        constant.values,
         constant.scale,
         **options,
         spread=spread,

@@ -34,7 +34,7 @@ class LeakyRelu:
     @classmethod
     def read(cls, operator: Operator) -> LeakyRelu:
         operator.flow()
-        alpha = operator.options.float(ALPHA) if operator.options else 0.0
+        alpha = operator.options.real(ALPHA) if operator.options else 0.0
         if not abs(alpha) < 1e6:
             raise operator.refuse(f"has alpha = {alpha:g}")
         return cls(alpha, **out_signal(operator.y))

@@ -44,7 +44,7 @@ class Mul:
         options = dict(**out_signal(operator.y), activation=read_activation(operator, ACTIVATION), spread=spread)
         if constant is None:
             return cls(**options, small=small)
-        return MulConstant(constant.data.astype(np.int64).ravel() - constant.zero, constant.scale, **options)
+        return MulConstant(constant.values, constant.scale, **options)
 
     def plan(self, a: Signal, b: Signal) -> Step:
         order = (1 - self.small, self.small)

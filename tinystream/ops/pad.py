@@ -40,7 +40,8 @@ class Pad:
         if not same_scale(x, operator.y):
             raise operator.refuse("changes the scale", "convert the model again")
         value = operator.constant(2, "int8")
-        if value is not None and (value.size != 1 or not same_scale(operator.inputs[2], operator.y)):
+        tensor = operator.inputs[2] if len(operator.inputs) > 2 else None
+        if value is not None and tensor is not None and (value.size != 1 or not same_scale(tensor, operator.y)):
             raise operator.refuse("fills with several values, or with one of another scale", "convert the model again")
         return cls(x.shape, tuple((int(a), int(b)) for a, b in pads), operator.y.zero if value is None else int(value.flat[0]))
 

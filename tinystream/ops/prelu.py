@@ -42,7 +42,7 @@ class Prelu:
         spread, _, alpha = read_pair(operator)
         if alpha is None:
             raise operator.refuse("computes its alpha", "alpha must be a constant")
-        return cls(alpha.data.astype(np.int64).ravel() - alpha.zero, alpha.scale, **out_signal(operator.y), spread=spread)
+        return cls(alpha.values, alpha.scale, **out_signal(operator.y), spread=spread)
 
     def plan(self, x: Signal) -> Step:
         counts = np.arange(-128, 128, dtype=np.int64) - x.zero

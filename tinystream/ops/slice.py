@@ -74,8 +74,8 @@ class Slice:
         return (self.start, self.start + axes[0][0]) if len(axes) == 1 and axes[0][1] == 1 else None
 
     def ideal(self, x, blocks):
-        y = blocks.reshape(len(blocks), *self.x_shape)[np.ix_(np.arange(len(blocks)), *self.parts)]
-        return y.reshape(len(blocks), *self.plan(*x).y.shape)
+        y = blocks.reshape(len(blocks), *self.x_shape)[np.ix_(np.arange(len(blocks)), *(np.array(part) for part in self.parts))]
+        return y.reshape(len(blocks), *(size for size, _ in self.merged() or [(1, 1)]))
 
 
 # --- the part that each kind of operator means ------------------------------------------------------------------------
@@ -123,13 +123,13 @@ def strided(operator: Operator, shape: tuple[int, ...]) -> tuple[range, ...]:
 
 
 def split(operator: Operator, shape: tuple[int, ...]) -> tuple[range, ...]:
-    axis = axis_of(operator, *numbers(operator, 0, 1), len(shape))
+    axis = axis_of(operator, numbers(operator, 0, 1)[0], len(shape))
     size = operator.y.shape[axis] if len(operator.y.shape) == len(shape) else 0
     return whole_but(shape, axis, range(operator.part * size, (operator.part + 1) * size))
 
 
 def split_v(operator: Operator, shape: tuple[int, ...]) -> tuple[range, ...]:
-    axis = axis_of(operator, *numbers(operator, 2, 1), len(shape))
+    axis = axis_of(operator, numbers(operator, 2, 1)[0], len(shape))
     sizes = numbers(operator, 1)
     if sizes.count(-1) == 1:
         sizes[sizes.index(-1)] = shape[axis] - sum(sizes) - 1

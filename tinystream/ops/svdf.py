@@ -53,8 +53,8 @@ class Svdf:
         bias = np.zeros(units, np.int32) if bias is None else bias.ravel()
         if state is None or not state.quantised or state.size != time.size or bias.size != units:
             raise operator.refuse("has no state of int8, or as many biases as units", "convert with full integer quantisation")
-        scales = [one_scale(operator, operator.inputs[i]) for i in (1, 2)]
-        return cls(feature, time, bias, *scales, state.scale, state.zero, **out_signal(operator.y))
+        feature_scale, time_scale = (one_scale(operator, operator.inputs[i]) for i in (1, 2))
+        return cls(feature, time, bias, feature_scale, time_scale, state.scale, state.zero, **out_signal(operator.y))
 
     def plan(self, x: Signal) -> Step:
         filters, inputs = self.feature.shape

@@ -95,8 +95,8 @@ class TransposeConv:
 
     def place(self) -> dict[str, int]:
         """Where the kernel lies: its padding is that of the convolution from y to x."""
-        outputs, *kernel, _ = self.weight.shape
-        back = windows((*self.y_size, outputs), tuple(kernel), self.stride, (1, 1), self.padding)
+        outputs, high, wide, _ = self.weight.shape
+        back = windows((*self.y_size, outputs), (high, wide), self.stride, (1, 1), self.padding)
         return dict(
             height=self.x_shape[0],
             width=self.x_shape[1],

@@ -107,7 +107,9 @@ def named(op: Operator, names: dict[int, str]) -> str:
 
 def followed(main: Graph) -> tuple[dict[str, list[Operator]], dict[int, tuple[Piece, ...]]]:
     """The operators that read each variable, and the pieces of every tensor that is made of others' values."""
-    names, reads, pieces = handles(main), {}, {}
+    names = handles(main)
+    reads: dict[str, list[Operator]] = {}
+    pieces: dict[int, tuple[Piece, ...]] = {}
     for op in main.operators:
         if op.kind == "read_variable":
             first = reads.setdefault(named(op, names), [])
