@@ -85,7 +85,7 @@ def operator_model(kind: str, op, x) -> bytes:
     if kind == "resize_nearest_neighbor":
         inputs.append(numbers(*op.size))
     if hasattr(op, "constant"):
-        zero = -128 - int(op.constant.min())
+        zero = int(np.clip(-128 - op.constant.min(), -128, 127 - op.constant.max()))
         raw = (op.constant + zero).astype(np.int8).tobytes()
         inputs.append(([*[1] * (kind != "prelu"), op.spread.outer, 1, op.spread.inner], INT8, raw, [op.scale], [zero], 0))
     if -1 in getattr(op, "signs", ()):

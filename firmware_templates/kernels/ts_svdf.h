@@ -29,7 +29,7 @@ static inline int32_t ts_svdf_filter(const struct ts_svdf *k, int32_t f, int8_t 
     const int32_t feature = ts_sat8(ts_requant(k->acc[f], k->multiplier1, k->shift1)) + k->state_zero;
     int32_t sum = 0;
     memmove(past, past + 1, (size_t)(k->memory - 1));
-    past[k->memory - 1] = (int8_t)((feature + 128) % 256 + (feature < -128 ? 256 : 0) - 128);   /* wraps, as TFLM's does */
+    past[k->memory - 1] = (int8_t)(uint8_t)feature;         /* wraps, as TFLM's does */
     for (int32_t m = 0; m < k->memory; m++) {
         sum += time[m] * (past[m] - k->state_zero);
     }

@@ -6,5 +6,8 @@ from the file: `read(operator)` makes the object from a `tinystream.plan.operato
 `flow(position)` and `constant(position, dtype)` refuse what the operator does not support.  run() has BATCHED = True, and
 an operator reads its inputs as so many values in a row, of the shape that it was told, whatever shape they come in.
 
-An operator whose name a stage has is in `tinystream.plan.operator.MODULES`.  Files that start with _ are shared.
+An operator that is computed by a file of another name, such as STRIDED_SLICE by slice.py, is in
+`tinystream.plan.operator.MODULES`.  read() may give an object of another file: MUL with a constant is mul_constant.py's.
+An operator with state, svdf.py or history.py, has no BATCHED, but a run_many(k, s, *x) beside run().
+Files that start with _ are shared.
 """

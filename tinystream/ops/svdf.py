@@ -119,13 +119,13 @@ def run_many(k, s, x):
     return np.ones(len(x), bool), sat8(requant(y, k.multiplier2, k.shift2) + k.y_zero)
 
 
-def _example(inputs, units, rank, memory, seed, *, state_zero=0, y_zero=4, y_scale=0.4):
+def _example(inputs, units, rank, memory, seed, *, state_scale=0.05, state_zero=0, y_zero=4, y_scale=0.4):
     rng = np.random.default_rng(seed)
     feature = rng.integers(-127, 128, (units * rank, inputs)).astype(np.int8)
     time = rng.integers(-127, 128, (units * rank, memory)).astype(np.int8)
     bias = rng.integers(-900, 900, units).astype(np.int32)
     scale = float(np.float32(0.02 / np.sqrt(inputs)))
-    layer = Svdf(feature, time, bias, scale, float(np.float32(0.01)), float(np.float32(0.05)), state_zero, y_scale, y_zero)
+    layer = Svdf(feature, time, bias, scale, float(np.float32(0.01)), float(np.float32(state_scale)), state_zero, y_scale, y_zero)
     return layer, Signal((inputs,), "int8", Fraction(30), float(np.float32(0.05)), -7)
 
 
@@ -133,4 +133,5 @@ EXAMPLES = [
     _example(12, 6, 1, 5, 0),
     _example(7, 5, 2, 8, 1, y_zero=-128),
     _example(9, 4, 1, 1, 2, y_scale=0.03),
+    _example(5, 3, 2, 4, 3, state_scale=0.2, state_zero=20),        # no feature wraps: that would be far from the textbook
 ]

@@ -150,4 +150,6 @@ EXAMPLES = [
     _example((4, 3, 5), (8, 6), (3, 3), 4, 0, stride=(2, 2), padding="same", activation="relu"),
     _example((3, 4, 2), (7, 7), (3, 2), 5, 1, stride=(2, 2), x_zero=-128, per_channel=False),
     _example((5, 1, 6), (15, 1), (4, 1), 3, 2, stride=(3, 1), padding="same", activation="relu6"),
+    _example((3, 4, 2), (6, 8), (5, 4), 3, 3, stride=(2, 2), padding="same"),       # some of the first kernel lies outside
+    _example((2, 3, 2), (7, 9), (2, 3), 2, 4, stride=(2, 2)),                       # places that no kernel reaches
 ]
