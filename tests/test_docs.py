@@ -10,15 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared import shared
 
 from tinystream.app.documentation import kinds
+from tinystream.app.planning import plan_file
 from tinystream.app.read import load
 from tinystream.errors import AppErrors
+from tinystream.io.recording import find_recordings, read_recording
 from tinystream.plan.builtin import BUILTIN
 from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
+from tinystream.run.replay import replay
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,6 +58,16 @@ def test_the_mistake_of_the_readme_is_shown_so(tmp_path):
         load(tmp_path)
     shown = str(caught.value).replace(str(tmp_path), "apps/wake_word")
     assert shown in README.replace("\n  ", "\n")
+
+
+def test_the_microwakeword_app_of_the_docs_hears_its_word(tmp_path):
+    text = (ROOT / "docs/microwakeword.md").read_text(encoding="utf-8")
+    (tmp_path / "app.toml").write_text(example(text, "toml", "okay_nabu"), encoding="utf-8")
+    (tmp_path / "okay_nabu.tflite").write_bytes(shared("data/models/micro_wake_word/v2_okay_nabu.tflite").read_bytes())
+    plan = plan_file(tmp_path)
+    for path in find_recordings([shared("data/audio/wakeword/okay_nabu")]):
+        samples = read_recording(path, rate_hz=Fraction(16000), channels=1).samples
+        assert replay(plan, Engine(plan), samples).events, path.name
 
 
 @pytest.mark.parametrize("kind", [k.name for k in kinds() if k.room != "operator"])
