@@ -15,7 +15,7 @@ lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# one token of a kernel changed at a time: do the tests notice?  An hour.
+# one token of a kernel changed at a time: do the tests notice?  About half an hour on two cores.
 mutate: $(VENV)/test
 	$(BIN)/python tests/mutate.py
 
