@@ -314,11 +314,10 @@ def other_sinks(sinks: tuple[Any, ...]) -> list[SinkDefinition]:
 def live_source(plan: Plan, source: str, device: str | None, how: Reading) -> Live:
     x = plan.x[0]
     assert x.sample_hz is not None, "a source has a sample rate"
-    channels = x.shape[1] if len(x.shape) > 1 else 1
     if source == "mic":
-        return Microphone(x.sample_hz, x.shape[0], channels, int(device) if device and device.isdigit() else device)
+        return Microphone(x.sample_hz, x.shape[0], x.channels, int(device) if device and device.isdigit() else device)
     if source == "-":
-        return Pipe(sys.stdin.buffer, x.shape[0], channels)
+        return Pipe(sys.stdin.buffer, x.shape[0], x.channels)
     return Paced(how.read(plan, Path(source)).samples, x.sample_hz, x.shape[0])
 
 

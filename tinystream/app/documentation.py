@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-import pkgutil
 import re
 import textwrap
 from dataclasses import asdict, dataclass
@@ -19,6 +18,8 @@ import tinystream.detectors
 import tinystream.ops
 import tinystream.stages
 from tinystream.errors import TinystreamError
+from tinystream.plan.kinds import class_name
+from tinystream.plan.kinds import kinds as names
 
 ROOMS = {"stage": tinystream.stages, "detector": tinystream.detectors, "operator": tinystream.ops}
 
@@ -71,12 +72,7 @@ def flow(text: str, width: int) -> str:
 
 def kinds() -> list[Kind]:
     """All there are, by room, then by name."""
-    return [
-        kind(room, m.name)
-        for room, package in ROOMS.items()
-        for m in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name)
-        if not m.name.startswith("_")
-    ]
+    return [kind(room, name) for room, package in ROOMS.items() for name in names(package)]
 
 
 def describe(name: str) -> Kind:
@@ -99,7 +95,7 @@ def kind(room: str, name: str) -> Kind:
 
 def options(module: ModuleType, name: str) -> tuple[Option, ...]:
     """The fields of the class that a definition writes; operators are read from a model and have none."""
-    cls = getattr(module, "".join(part.capitalize() for part in name.split("_")))
+    cls = getattr(module, class_name(name))
     if not (inspect.isclass(cls) and issubclass(cls, BaseModel)):
         return ()
     schema = cls.model_json_schema(by_alias=True)["properties"]

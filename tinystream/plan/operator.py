@@ -13,6 +13,7 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN
 from tinystream.plan.flatbuffer import Table
+from tinystream.plan.kinds import class_name
 from tinystream.plan.signal import Signal
 
 
@@ -162,4 +163,4 @@ def has_kernel(kind: str) -> bool:
 def code(kind: str) -> Any:
     """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
     name = MODULES.get(kind, kind)
-    return getattr(import_module(f"tinystream.ops.{name}"), "".join(part.capitalize() for part in name.split("_")))
+    return getattr(import_module(f"tinystream.ops.{name}"), class_name(name))

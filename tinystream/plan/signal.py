@@ -39,6 +39,11 @@ class Signal:
         return prod(self.shape)
 
     @property
+    def channels(self) -> int:
+        """Values of each moment, where the first axis is time."""
+        return self.size // self.shape[0]
+
+    @property
     def bytes(self) -> int:
         return self.size * np.dtype(self.dtype).itemsize
 

@@ -92,9 +92,10 @@ class Reading:
     def read(self, plan: Plan, path: Path) -> Recording:
         x = plan.x[0]
         assert x.sample_hz is not None, "a source has a sample rate"
-        channels = x.shape[1] if len(x.shape) > 1 else 1
         scale = 1.0 if self.counts else x.scale
-        recording = read_recording(path, rate_hz=x.sample_hz, channels=channels, channel=self.channel, resample=self.resample, scale=scale)
+        recording = read_recording(
+            path, rate_hz=x.sample_hz, channels=x.channels, channel=self.channel, resample=self.resample, scale=scale
+        )
         if len(recording.samples) < x.shape[0]:
             what = f"{path} is too short: {len(recording.samples)} samples, a block of the app is {x.shape[0]}"
             raise RecordingError(what, "record for longer: a last block that is not full is left out")
