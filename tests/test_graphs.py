@@ -208,9 +208,9 @@ def sums_over_their_own_sources() -> Graph:
     g = Graph()
     q = g.add(Quantize(scale=2.0**-7, zero=0), -1)
     twice = g.add(Add(2.0**-6, -3), q, q)
-    squashed = g.add(Requantize(2.0**-6, -3), twice)
+    squashed = g.add(Requantize(2.0**-6, -4), twice)
     both = g.add(Add(2.0**-5, 2), squashed, twice)
-    last = g.add(Add(2.0**-5, 2), g.add(Requantize(2.0**-5, 2), both), both)
+    last = g.add(Add(2.0**-5, 2), g.add(Requantize(2.0**-5, 3), both), both)
     g.detect(g.add(Logistic(), last))
     return g
 
