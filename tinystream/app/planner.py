@@ -25,6 +25,7 @@ from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.mistakes import hint
 from tinystream.app.sources import Source
 from tinystream.errors import AppError, ModelError
+from tinystream.ops._prune import pruned
 from tinystream.plan.kinds import class_name, find
 from tinystream.plan.model import Model, read_model
 from tinystream.plan.operator import Tensor
@@ -71,10 +72,15 @@ class Parts(NamedTuple):
 
 @dataclass
 class Planner:
-    """One planning: wires entry after entry and collects mistakes.  outputs: of each stage, None after a mistake."""
+    """One planning: wires entry after entry and collects mistakes.
+
+    rewrite: plan the model without the channels that no input can change.
+    outputs: of each stage, None after a mistake.
+    """
 
     base: Path
     parts: Parts
+    rewrite: bool = True
     errors: list[AppError] = field(default_factory=list)
     wiring: Wiring = field(default_factory=Wiring)
     x: Output | None = None
@@ -85,9 +91,9 @@ class Planner:
     labels: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, parts: Parts, base: Path) -> Planner:
+    def of(cls, parts: Parts, base: Path, rewrite: bool = True) -> Planner:
         """Everything planned, or noted as a mistake."""
-        planner = cls(base, parts)
+        planner = cls(base, parts, rewrite)
         planner.everything()
         return planner
 
@@ -297,7 +303,7 @@ class Planner:
         if not all(fitting):
             return None
         try:
-            planned = model.plan(*(x.signal for x in given))
+            planned = (pruned(model) if self.rewrite else model).plan(*(x.signal for x in given))
         except ModelError as error:
             self.errors.append(AppError(("model", "file"), error.what, error.help))
             return None
