@@ -1,6 +1,6 @@
 """How many instructions, how much flash and RAM does generated C take on a Cortex-M, and is it less than what people use today?
 
-    python benchmarks/mcu.py [--model kws] [--core cortex-m4] [--compiler gcc] [--optimise -O2] [--by-function] [--json]
+    python benchmarks/mcu.py [--model kws] [--core cortex-m4] [--compiler gcc] [--optimise O2] [--by-function] [--json]
 
 Each model is built as bare firmware, run in an emulator on random inputs, compared with numpy, and its instructions are
 counted exactly: the median over the inputs.  A bar that is missed is named at the end, and the exit code is 1.
@@ -148,11 +148,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--model", action="append", choices=list(WORKS), help="may be given again; all without")
     parser.add_argument("--core", action="append", choices=list(CORES), help="may be given again; m0, m4, m7 and m33 without")
     parser.add_argument("--compiler", action="append", choices=list(COMMANDS), help="may be given again; all that are here without")
-    parser.add_argument("--optimise", default="-O2", choices=["-O1", "-O2", "-O3", "-Os"])
+    parser.add_argument("--optimise", default="O2", choices=["O1", "O2", "O3", "Os"])
     parser.add_argument("--by-function", action="store_true", help="instructions of each function, and of each step")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     told.model = told.model or list(WORKS)
+    told.optimise = f"-{told.optimise}"
     told.core = told.core or ["cortex-m0", "cortex-m4", "cortex-m7", "cortex-m33"]
     told.compiler = told.compiler or list(cross_compilers())
     return told
