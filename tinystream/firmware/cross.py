@@ -62,4 +62,6 @@ def flags(compiler: Compiler, core: Core) -> tuple[str, ...]:
     if compiler.name == GCC:
         return (f"-mcpu={core.name}", *BARE, "-nostartfiles", "-Wl,--no-warn-rwx-segments", script)
     header = f"-I{templates() / 'emulated'}"  # string.h, which zig lacks
-    return ("-target", "thumb-freestanding-eabi", f"-mcpu={core.zig}", "-fno-sanitize=undefined", *BARE, header, script)
+    # hosted: else a memcpy of four bytes is a call;  g: else -Os leaves no symbols
+    language = ("-fhosted", "-g", "-fno-sanitize=undefined")
+    return ("-target", "thumb-freestanding-eabi", f"-mcpu={core.zig}", *language, *BARE, header, script)

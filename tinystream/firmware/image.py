@@ -12,7 +12,7 @@ from typing import Literal
 
 from tinystream import __version__
 from tinystream.emit.compiler import Compiler
-from tinystream.emit.emit import emit, input_names
+from tinystream.emit.emit import emit, input_names, suffixes
 from tinystream.emit.host import native_source
 from tinystream.emit.templates import template, templates
 from tinystream.errors import BuildError
@@ -57,7 +57,7 @@ def write_sources(plan: Plan, folder: Path, variant: Variant) -> list[Path]:
     """The generated C and what makes firmware of it (firmware_templates/emulated/); gives what the compiler is to be told."""
     emit(plan, folder)
     names = input_names(plan)
-    declare = [f"{s.dtype}_t {n}[{plan.name.upper()}_BLOCK{n[1:] and f'_X{n[1:]}'}];" for s, n in zip(plan.x, names)]
+    declare = [f"{x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}];" for x, name, suffix in zip(plan.x, names, suffixes(plan))]
     holes = dict(name=plan.name, names=", ".join(names), declare="\n".join(declare), last=len(plan.steps) - 1)
     texts = {"ts_main.c": template("emulated/main.c").substitute(holes)}
     texts["ts_app.c"] = native_source(plan) if variant == "watched" else template("emulated/score.c").substitute(holes)
@@ -104,6 +104,7 @@ class Image:
             self.segments = [Segment(s["p_paddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             section_bytes = {s.name: s["sh_size"] for s in elf.iter_sections()}
             table = elf.get_section_by_name(".symtab")
+            assert table is not None, f"{path} has no symbols: it was stripped"
             symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
         loaded = section_bytes.get(".data", 0)  # start values lie in flash, too
         self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
