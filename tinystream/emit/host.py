@@ -53,20 +53,22 @@ def spread_arena(source: str) -> str:
 
 
 def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
-    """A shared library for the native engine (see firmware_templates/host/native.c)."""
+    """A shared library for the native engine."""
     emit(plan, folder)
-    names = input_names(plan)
-    (folder / "ts_native.c").write_text(
-        template("host/native.c").substitute(
-            name=plan.name,
-            inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
-            advance=", ".join(f"{n} + (size_t)ts_block * {s.size}" for s, n in zip(plan.x, names)),
-        ),
-        encoding="utf-8",
-    )
+    (folder / "ts_native.c").write_text(native_source(plan), encoding="utf-8")
     native = () if compiler.name == "zig" else ("-march=native",)
     return compiler.build(
         [folder / "ts_native.c", folder / f"{plan.name}_tables.c"], folder / "native.so", "-std=c11", "-O3", "-shared", "-fPIC", *native
+    )
+
+
+def native_source(plan: Plan) -> str:
+    """Many blocks a call, the wanted steps' outputs into the caller's arrays (see firmware_templates/host/native.c)."""
+    names = input_names(plan)
+    return template("host/native.c").substitute(
+        name=plan.name,
+        inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
+        advance=", ".join(f"{n} + (size_t)ts_block * {s.size}" for s, n in zip(plan.x, names)),
     )
 
 

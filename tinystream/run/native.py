@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -17,8 +16,8 @@ from tinystream.emit.compiler import Compiler, compiler
 from tinystream.emit.emit import emit
 from tinystream.emit.host import build_library
 from tinystream.emit.templates import templates
-from tinystream.errors import writing
 from tinystream.plan.plan import Plan
+from tinystream.run.cache import cached
 from tinystream.run.engine import Fired
 
 CHUNK = 512  # blocks a call: bounds the memory of the outputs
@@ -81,17 +80,6 @@ def cached_library(plan: Plan, with_compiler: Compiler) -> Path:
         harness = [templates() / "host/native.c", Path(build_library.__code__.co_filename)]
         for path in [*emit(plan, folder), *harness]:
             digest.update(path.read_bytes())
-        library = cache_folder() / f"{plan.name}-{digest.hexdigest()[:32]}.so"
-        if not library.exists():
-            with writing(library.parent, "XDG_CACHE_HOME = a folder of yours, or --engine python"):
-                library.parent.mkdir(parents=True, exist_ok=True)  # before the work
-                built = build_library(plan, folder, with_compiler)
-                half_written = library.with_suffix(f".{os.getpid()}")
-                shutil.copyfile(built, half_written)
-                half_written.replace(library)  # atomic: another process sees all of it or nothing
-        return library
-
-
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/tinystream, or ~/.cache/tinystream."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinystream"
+        name = f"{plan.name}-{digest.hexdigest()[:32]}.so"
+        help = "XDG_CACHE_HOME = a folder of yours, or --engine python"
+        return cached(name, lambda: build_library(plan, folder, with_compiler), help)

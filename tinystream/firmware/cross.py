@@ -1,0 +1,67 @@
+"""Find a C compiler for Cortex-M on this machine; what it must be told for bare firmware."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+
+from tinystream.emit.compiler import ANSWER_S, Compiler
+from tinystream.emit.templates import templates
+from tinystream.errors import BuildError
+from tinystream.firmware.core import Core
+
+GCC, ZIG = "gcc", "zig"
+COMMANDS = {GCC: ("arm-none-eabi-gcc",), ZIG: (sys.executable, "-m", "ziglang", "cc")}
+INSTALL = {GCC: "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi", ZIG: "pip install 'tinystream[mcu]'"}
+
+BARE = (
+    "-std=c11", "-mthumb", "-mfloat-abi=soft", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+    "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-Wl,--build-id=none",
+)  # fmt: skip
+
+
+@cache
+def cross_compilers() -> dict[str, Compiler]:
+    """Those that answer here, by name: `gcc` is arm-none-eabi-gcc, `zig` is that of the ziglang package."""
+    found = {}
+    for name, command in COMMANDS.items():
+        present = find_spec("ziglang") if name == ZIG else shutil.which(command[0])
+        if present and (version := first_line(*command, "--version")):
+            found[name] = Compiler(name, command, version)
+    return found
+
+
+def first_line(*command: str) -> str:
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.partition("\n")[0] if answer.returncode == 0 else ""
+
+
+def cross_compiler(name: str | None = None) -> Compiler:
+    """The one of that name, or the first there is: zig is the same everywhere, so it comes first."""
+    there = cross_compilers()
+    if name is not None and name not in COMMANDS:
+        raise BuildError(f"no compiler for Cortex-M is called '{name}' here", f"one of {', '.join(COMMANDS)}")
+    for wanted in (name,) if name else (ZIG, GCC):
+        if wanted in there:
+            return there[wanted]
+    raise BuildError(f"no {name or 'C'} compiler for Cortex-M here", INSTALL[name or ZIG])
+
+
+def flags(compiler: Compiler, core: Core) -> tuple[str, ...]:
+    """What makes bare firmware for this core.
+
+    mem* and the division that a core lacks come from newlib and libgcc with gcc, from compiler-rt with zig.
+    """
+    script = f"-Wl,-T,{templates() / 'emulated/link.ld'}"
+    if compiler.name == GCC:
+        return (f"-mcpu={core.name}", *BARE, "-nostartfiles", "-Wl,--no-warn-rwx-segments", script)
+    header = f"-I{templates() / 'emulated'}"  # string.h, which zig lacks
+    # hosted: else a memcpy of four bytes is a call;  g: else -Os leaves no symbols
+    language = ("-fhosted", "-g", "-fno-sanitize=undefined")
+    return ("-target", "thumb-freestanding-eabi", f"-mcpu={core.zig}", *language, *BARE, header, script)

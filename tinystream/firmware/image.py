@@ -1,0 +1,126 @@
+"""A plan as bare firmware: an ELF file that the emulator loads."""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from tinystream import __version__
+from tinystream.emit.compiler import Compiler
+from tinystream.emit.emit import emit, input_names, suffixes
+from tinystream.emit.host import native_source
+from tinystream.emit.templates import template, templates
+from tinystream.errors import BuildError
+from tinystream.firmware.core import Core
+from tinystream.firmware.cross import flags
+from tinystream.plan.plan import Plan
+from tinystream.run.cache import cached
+
+Variant = Literal["plain", "profile", "watched"]
+FLAGS: dict[Variant, tuple[str, ...]] = {
+    "plain": (),
+    "profile": ("-DTS_PROFILE",),
+    "watched": ("-Wl,-u,ts_native_reset", "-Wl,-u,ts_native_push"),  # nobody calls them but the emulator
+}
+
+
+def build_image(plan: Plan, core: Core, compiler: Compiler, optimise: str = "-O2", variant: Variant = "plain") -> Image:
+    """The firmware of a plan, from the cache where the same was built before.
+
+    plain:   what a product would run, and a pointer to the last step's output.
+    profile: says which step begins.
+    watched: keeps what every step gave, as the native engine's library does.
+    """
+    with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
+        folder = Path(name)
+        sources = write_sources(plan, folder, variant)
+        told = (*flags(compiler, core), optimise, *FLAGS[variant])
+        digest = hashlib.sha256(f"{__version__} {compiler.version} {told}".encode())
+        for path in sorted(folder.iterdir()):
+            digest.update(path.name.encode() + path.read_bytes())
+        digest.update((templates() / "emulated/link.ld").read_bytes())
+        return Image(
+            cached(
+                f"{plan.name}-{core.name}-{digest.hexdigest()[:32]}.elf",
+                lambda: compiler.build(sources, folder / "firmware.elf", *told),
+                "XDG_CACHE_HOME = a folder of yours",
+            )
+        )
+
+
+def write_sources(plan: Plan, folder: Path, variant: Variant) -> list[Path]:
+    """The generated C and what makes firmware of it (firmware_templates/emulated/); gives what the compiler is to be told."""
+    emit(plan, folder)
+    names = input_names(plan)
+    declare = [f"{x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}];" for x, name, suffix in zip(plan.x, names, suffixes(plan))]
+    holes = dict(name=plan.name, names=", ".join(names), declare="\n".join(declare), last=len(plan.steps) - 1)
+    texts = {"ts_main.c": template("emulated/main.c").substitute(holes)}
+    texts["ts_app.c"] = native_source(plan) if variant == "watched" else template("emulated/score.c").substitute(holes)
+    for name in ("start.c", "ts_board.h"):
+        texts[name] = (templates() / "emulated" / name).read_text(encoding="utf-8")
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in ("start.c", "ts_main.c", "ts_app.c", f"{plan.name}_tables.c")]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of an image: code with its literal pools and the vector table, constants, and variables."""
+
+    code: int
+    constants: int
+    variables: int
+
+    @property
+    def flash(self) -> int:
+        return self.code + self.constants
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What to load where."""
+
+    address: int
+    data: bytes
+
+
+class Image:
+    """An ELF file of 32-bit Arm, read once."""
+
+    def __init__(self, path: Path):
+        try:
+            from elftools.elf.elffile import ELFFile
+        except ImportError:
+            raise BuildError("reading firmware needs the pyelftools package", "pip install 'tinystream[mcu]'") from None
+
+        self.path = path
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            self.segments = [Segment(s["p_paddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
+            section_bytes = {s.name: s["sh_size"] for s in elf.iter_sections()}
+            table = elf.get_section_by_name(".symtab")
+            assert table is not None, f"{path} has no symbols: it was stripped"
+            symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
+        loaded = section_bytes.get(".data", 0)  # start values lie in flash, too
+        self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
+        self.symbols = {name: value for name, value, _, bind in symbols if bind == "STB_GLOBAL"}
+        """The address of each global; that of a function is odd, as a branch to Thumb code wants it."""
+        self._functions = [(value & ~1, name) for name, value, kind, _ in symbols if kind == "STT_FUNC"]
+
+    @cached_property
+    def functions(self) -> list[tuple[int, str]]:
+        """(address, name) in order; where several names have one address, the shortest."""
+        named: dict[int, str] = {}
+        for address, name in self._functions:
+            named[address] = min(named.get(address, name), name, key=lambda n: (len(n), n))
+        return sorted(named.items())
+
+    def function_at(self, address: int) -> str:
+        """The name of the function that holds the address."""
+        at = bisect.bisect_right(self.functions, (address, "\uffff")) - 1
+        return self.functions[at][1] if at >= 0 else f"{address:#x}"
