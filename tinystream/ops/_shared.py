@@ -172,6 +172,20 @@ def windows(
     )
 
 
+def gap(place: dict[str, int], outputs: int, at_once: int) -> int:
+    """Step.gap of a window that slides over an image of bytes: how far y must begin before x.
+
+    `at_once` windows are read while what they give is written, outputs bytes each: then no later window may begin below that.
+    """
+    pixels = place["y_height"] * place["y_width"]
+    row, column = np.divmod(np.arange(pixels, dtype=np.int64), place["y_width"])
+    first = np.maximum(row * place["stride_y"] - place["pad_y"], 0) * place["width"]
+    first = (first + np.maximum(column * place["stride_x"] - place["pad_x"], 0)) * place["channels"]
+    needed = np.minimum.accumulate(first[::-1])[::-1][::at_once]
+    written = np.minimum(np.arange(len(needed)) * at_once + at_once, pixels) * outputs
+    return int((written - needed).max())
+
+
 def slide(k, x: np.ndarray, outside) -> np.ndarray:
     """All windows of images [n, height, width, channels]: a view [n, y_height, y_width, kernel_height, kernel_width, channels].
 

@@ -23,6 +23,7 @@ from tinystream.ops._shared import (
     activate,
     clamp,
     fits_pairs,
+    gap,
     in_groups,
     in_parts,
     multipliers,
@@ -94,6 +95,7 @@ class Conv2d:
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
             scratch=dict(patch=("int32", words)),
+            gap=gap(place, outputs, 2),
             cost=dict(mac8=pixels * rows.size, requant=y.size, mem=pixels * rows.shape[1]),
             says="{}x{} convolution to {} channels, {}, stride {}x{}".format(*self.weight.shape[1:3], outputs, self.padding, *self.stride),
         )

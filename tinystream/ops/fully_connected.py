@@ -73,6 +73,7 @@ class FullyConnected:
                 bias=accumulator(f"a dense layer to {y}", self.weight, self.bias, x.zero),
                 **multipliers(np.broadcast_to(self.product(x) / self.y_scale, outputs)),
             ),
+            gap=max(outputs * (r + 1) - inputs * r for r in (0, rows - 1)),
             cost=dict(mac8=y.size * inputs, requant=y.size, mem=x.size),
             says=f"dense, {inputs} to {outputs}",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -20,6 +19,7 @@ class Buffer:
 
     step, member: it is written in C as arena.<step>.<member>.
     over:         the step whose y it takes the place of (the kernel works in place).
+    below, gap:   the step whose y it may lie over, if it begins `gap` bytes before it.
     """
 
     step: str
@@ -30,6 +30,8 @@ class Buffer:
     last: int
     offset: int = 0
     over: str | None = None
+    below: str | None = None
+    gap: int = 0
 
     @property
     def bytes(self) -> int:
@@ -49,9 +51,19 @@ class Place:
     align: int
     first: int
     last: int
+    below: tuple[str, str] | None = None
+    gap: int = 0
 
-    def meets(self, other: Place) -> bool:
-        return self.first <= other.last and other.first <= self.last
+    def forbids(self, other: Place, offset: int) -> tuple[int, int] | None:
+        """The offsets, first and last left out, that this place at `offset` leaves no room at for the other; None where they never meet."""
+        if not (self.first <= other.last and other.first <= self.last):
+            return None
+        before, behind = other.bytes, self.bytes
+        if other.below == self.key and other.first == self.last:
+            before = min(before, other.gap)
+        if self.below == other.key and self.first == other.last:
+            behind = min(behind, self.gap)
+        return offset - before, offset + behind
 
 
 def place(buffers: Sequence[Buffer]) -> tuple[Buffer, ...]:
@@ -98,33 +110,41 @@ def places_of(buffers: Sequence[Buffer], owner: dict[tuple[str, str], tuple[str,
     groups: dict[tuple[str, str], list[Buffer]] = {}
     for b in buffers:
         groups.setdefault(owner[b.step, b.member], []).append(b)
-    return [
-        Place(key, max(b.bytes for b in group), max(b.align for b in group), min(b.first for b in group), max(b.last for b in group))
-        for key, group in groups.items()
-    ]
+    return [place_of(key, group, owner) for key, group in groups.items()]
+
+
+def place_of(key: tuple[str, str], group: Sequence[Buffer], owner: dict[tuple[str, str], tuple[str, str]]) -> Place:
+    head = group[0]
+    below = owner[head.below, "y"] if head.below else None
+    first, last = min(b.first for b in group), max(b.last for b in group)
+    return Place(key, max(b.bytes for b in group), max(b.align for b in group), first, last, below, head.gap)
 
 
 def live_bytes(places: Sequence[Place]) -> list[int]:
-    """Bytes in use at each step."""
+    """Bytes in use at each step; where one place may lie over another, what the two need together."""
     live = [0] * (max((p.last for p in places), default=-1) + 1)
+    known = {p.key: p for p in places}
     for p in places:
         for step in range(p.first, p.last + 1):
             live[step] += p.bytes
+        other = known[p.below] if p.below else None
+        if other and other.last == p.first:
+            together = max(p.bytes, max(p.gap, 0) + other.bytes, other.bytes)
+            live[p.first] -= max(0, p.bytes + other.bytes - together)
     return live
 
 
 def arranged(order: Sequence[Place]) -> tuple[dict[tuple[str, str], int], int]:
     """(offset of each place, bytes in all) where each in turn takes the lowest offset that is free."""
-    placed: list[tuple[int, int, Place]] = []  # by offset
+    placed: list[tuple[Place, int]] = []
     offsets, size = {}, 0
     for p in order:
         offset = 0
-        for start, end, other in placed:
-            if p.meets(other):
-                if offset + p.bytes <= start:
-                    break
-                offset = max(offset, -(-end // p.align) * p.align)
-        insort(placed, (offset, offset + p.bytes, p), key=lambda item: item[:2])
+        for low, high in sorted(found for other, at in placed if (found := other.forbids(p, at))):
+            if offset <= low:
+                break
+            offset = max(offset, -(-high // p.align) * p.align)
+        placed.append((p, offset))
         offsets[p.key], size = offset, max(size, offset + p.bytes)
     return offsets, size
 

@@ -112,7 +112,20 @@ def lay_out(steps: Sequence[Step], kept: Collection[int] = ()) -> tuple[Buffer, 
         source = step.sources[0]
         free = source >= 0 and last_read[source] == i and source not in kept
         over = source if step.inplace and free and steps[source].y.bytes >= step.y.bytes else None
-        buffers.append(Buffer(step.name, "y", step.y.dtype, step.y.size, i, last_read[i], over=None if over is None else steps[over].name))
+        below = source if over is None and step.gap is not None and free and step.gap < step.y.bytes else None
+        buffers.append(
+            Buffer(
+                step.name,
+                "y",
+                step.y.dtype,
+                step.y.size,
+                i,
+                last_read[i],
+                over=None if over is None else steps[over].name,
+                below=None if below is None else steps[below].name,
+                gap=step.gap if below is not None and step.gap is not None else 0,
+            )
+        )
         buffers += [Buffer(step.name, n, d, size, i, i) for n, (d, size) in step.scratch.items()]
     return place(buffers)
 
