@@ -170,7 +170,7 @@ def file_of(name: str) -> Path | None:
 
 def planned(model: Model, name: str) -> Plan:
     """The model alone, as an app would have it."""
-    return replace(plan_model(pruned(model), Fraction(30)), name=name)
+    return replace(plan_model(pruned(model), Fraction(30), rewrite=True), name=name)
 
 
 def random_blocks(plan: Plan, count: int) -> list[np.ndarray]:
