@@ -30,6 +30,7 @@ import numpy as np
 
 from tinystream.firmware.core import CORES
 from tinystream.firmware.cross import COMMANDS, cross_compiler, cross_compilers
+from tinystream.firmware.listing import listing
 from tinystream.firmware.measure import Measurement, measure
 from tinystream.plan.model import Model, read_model
 from tinystream.plan.operator import ALIASES
@@ -133,7 +134,9 @@ def main() -> int:
                 if not told.json:
                     print(line(row))
                 if told.by_function:
-                    print(*breakdown(plan, measured, x, told, core, compiler), sep="\n")
+                    print(*breakdown(plan, measured, x, told.optimise, core, compiler), sep="\n")
+                if told.listing:
+                    print(*listing(measured.image, told.listing, measured.by_address), sep="\n")
         if not told.json:
             print(peer_line(name))
     if told.json:
@@ -150,6 +153,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--compiler", action="append", choices=list(COMMANDS), help="may be given again; all that are here without")
     parser.add_argument("--optimise", default="O2", choices=["O1", "O2", "O3", "Os"])
     parser.add_argument("--by-function", action="store_true", help="instructions of each function, and of each step")
+    parser.add_argument("--listing", metavar="FUNCTION", help="how often each instruction of it was executed, in all blocks")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     told.model = told.model or list(WORKS)
@@ -236,13 +240,13 @@ def peer_line(name: str) -> str:
     return f"{said}\n{limits.rstrip()}\n"
 
 
-def breakdown(plan: Plan, measured: Measurement, x: list[np.ndarray], told, core: str, compiler: str) -> Iterator[str]:
+def breakdown(plan: Plan, measured: Measurement, x: list[np.ndarray], optimise: str, core: str, compiler: str) -> Iterator[str]:
     """Instructions a block, on the average: of each function, then of each step."""
     blocks = len(x[0])
     for function, count in measured.by_function.most_common():
         yield f"    {count / blocks:>12,.0f} {function}"
     yield "    by step (in a build that says which step begins)"
-    by_step = measure(plan, x, core, cross_compiler(compiler), told.optimise, by_step=True).by_step
+    by_step = measure(plan, x, core, cross_compiler(compiler), optimise, by_step=True).by_step
     for i, step in enumerate(plan.steps):
         macs, count = step.cost.get("mac8", 0), by_step.get(i, 0) / blocks
         a_mac = f"{count / macs:6.2f} a MAC" if macs else ""

@@ -124,3 +124,10 @@ class Image:
         """The name of the function that holds the address."""
         at = bisect.bisect_right(self.functions, (address, "\uffff")) - 1
         return self.functions[at][1] if at >= 0 else f"{address:#x}"
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """Up to so many bytes of what is loaded there."""
+        for segment in self.segments:
+            if segment.address <= address < segment.address + len(segment.data):
+                return segment.data[address - segment.address :][:size]
+        raise AssertionError(f"{self.path.name} has nothing at {address:#x}")
