@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -15,14 +16,13 @@ from bare import machine, use_cache
 from examples import example
 
 from tinystream.emit.compiler import WARNINGS, compilers
-from tinystream.emit.emit import input_names
 from tinystream.emit.templates import templates
 from tinystream.errors import BuildError
 from tinystream.firmware import cross
 from tinystream.firmware.core import CORES, find_core
-from tinystream.firmware.counter import BlockCounter, is_first_of_two
+from tinystream.firmware.counter import is_first_of_two
 from tinystream.firmware.cross import cross_compiler, cross_compilers, flags
-from tinystream.firmware.image import Image, build_image, write_sources
+from tinystream.firmware.image import Image, Sizes, build_image, write_sources
 from tinystream.firmware.listing import listing
 from tinystream.firmware.machine import Machine
 from tinystream.firmware.measure import measure
@@ -328,11 +328,8 @@ def test_qemu_executes_the_same_instructions_as_often(core, board, tmp_path):
 
 
 def test_a_measurement_tells_each_block_each_step_and_the_sizes():
-    from tinystream.firmware.image import Sizes
-
-    stage, x = example("tinystream.ops.conv_2d", 0)
     plan = convolution()
-    x = [np.random.default_rng(0).integers(-128, 128, (5, *s.shape), dtype=s.dtype) for s in x]
+    x = [np.random.default_rng(0).integers(-128, 128, (5, *s.shape), dtype=s.dtype) for s in plan.x]
     plain = measure(plan, x, "cortex-m4", cross_compiler())
     assert len(plain.instructions) == 5 and plain.median in plain.instructions
     assert sum(plain.instructions) == plain.by_function.total() == plain.by_address.total() and not plain.by_step
@@ -381,9 +378,8 @@ def test_the_counter_compiles_without_a_warning(name, tmp_path):
 
 @pytest.mark.parametrize("package", ["unicorn", "elftools", "capstone"])
 def test_a_package_that_is_missing_is_named_with_how_to_install_it(package, image, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, package, None)
-    if package == "elftools":
-        monkeypatch.setitem(__import__("sys").modules, "elftools.elf.elffile", None)
+    for module in (package, *(["elftools.elf.elffile"] if package == "elftools" else [])):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(BuildError) as caught:
         {
             "unicorn": lambda: Machine(image, find_core("cortex-m4")),
@@ -406,10 +402,3 @@ def test_what_is_not_here_is_named(monkeypatch):
     with pytest.raises(BuildError, match="no gcc compiler for Cortex-M here") as caught:
         cross_compiler("gcc")
     assert "gcc-arm-none-eabi" in caught.value.help
-
-
-def test_the_tables_of_python_and_c_agree(image):
-    from tinystream.firmware.counter import EDGE
-
-    assert isinstance(pushed(image).counter, BlockCounter) and EDGE.itemsize == 32
-    assert input_names(convolution()) == ["x"]
