@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint mutate bench wheel clean
+.PHONY: demo test lint mutate bench bench-mcu wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -21,6 +21,10 @@ mutate: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/host.py
+
+# exact instructions, flash and RAM on emulated Cortex-M cores; fails where a bar is missed
+bench-mcu: $(VENV)/test
+	$(BIN)/python benchmarks/mcu.py $(MCU)
 
 wheel: $(VENV)/test
 	$(BIN)/python -m build --wheel
