@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint mutate bench bench-mcu wheel clean
+.PHONY: demo test lint mutate fuzz bench bench-mcu wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -18,6 +18,10 @@ lint: $(VENV)/test
 # one token of a kernel changed at a time: do the tests notice?  About half an hour on two cores.
 mutate: $(VENV)/test
 	$(BIN)/python tests/mutate.py
+
+# a hundred thousand damaged models: each compiles or is refused?  About half an hour on two cores.
+fuzz: $(VENV)/test
+	$(BIN)/python tests/fuzz_model.py --cases 100000
 
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/host.py

@@ -49,7 +49,9 @@ def read_filter(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.nda
     channels = weight.shape[axis]
     bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
     # a dense layer's axis is 0; files of one channel may name any axis
-    if tensor.scales.size not in (1, channels) or (tensor.scales == 0).any():
+    if (tensor.scales == 0).any():
+        raise operator.refuse("has a weight scale of 0", "convert the model again")
+    if tensor.scales.size not in (1, channels):
         raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
     if tensor.zeros.any():
         raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
