@@ -6,7 +6,6 @@ import struct
 import time
 
 import flatbuffers
-import numpy as np
 import pytest
 from fuzz_model import outcome, run_cases, seeds
 from operator_model import INT8, flowing, numbers, one_operator
