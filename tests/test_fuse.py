@@ -13,6 +13,7 @@ from tinystream.ops.add import Add
 from tinystream.ops.leaky_relu import LeakyRelu
 from tinystream.ops.limit import Limit
 from tinystream.ops.logistic import Logistic
+from tinystream.ops.pad import Pad
 from tinystream.ops.relu import Relu
 from tinystream.ops.relu6 import Relu6
 from tinystream.ops.requantize import Requantize
@@ -63,6 +64,35 @@ def test_the_bytes_stay_and_the_steps_are_few(name):
     assert [step.kind for step in after] == kinds
     assert at[-1] == len(after) - 1
     np.testing.assert_array_equal(outputs(after, at[-1]), outputs(steps, len(steps) - 1))
+
+
+def padded_by(pads, value=-3, shape=(4, 3, 2)) -> Pad:
+    return Pad((1, *shape), ((0, 0), *pads), value)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("pads", [((1, 2), (3, 0)), ((0, 0), (1, 1)), ((2, 1), (0, 0)), ((0, 1), (0, 1)), ((3, 3), (3, 3))])
+def test_windows_over_a_padded_image_read_it_as_it_is(pads, padding):
+    pad = padded_by((*pads, (0, 0)))
+    steps = chain(pad, replace(conv(pad.y_shape[1:], (3, 3), 5, padding=padding, stride=(2, 1)), y_scale=0.03, y_zero=4))
+    after, at = fused(steps)
+    assert [step.kind for step in after] == ["conv_2d"]
+    np.testing.assert_array_equal(outputs(after, at[-1]), outputs(steps, 1))
+
+
+@pytest.mark.parametrize(("pads", "value"), [(((1, 1), (1, 1), (0, 0)), -4), (((0, 0), (0, 0), (1, 1)), -3)])
+def test_padding_with_something_else_or_of_channels_stays(pads, value):
+    pad = padded_by(pads, value)
+    steps = chain(pad, replace(conv(pad.y_shape[1:], (2, 2), 5), y_scale=0.03, y_zero=4))
+    assert [step.kind for step in fused(steps).steps] == ["pad", "conv_2d"]
+
+
+def test_an_image_of_one_row_that_is_padded_is_read_as_it_is():
+    pad = padded_by(((2, 2), (1, 1), (0, 0)), shape=(1, 12, 2))
+    steps = chain(pad, replace(conv(pad.y_shape[1:], (3, 3), 5), y_scale=0.03, y_zero=4))
+    after, at = fused(steps)
+    assert [step.kind for step in after] == ["conv_2d"]
+    np.testing.assert_array_equal(outputs(after, at[-1]), outputs(steps, 1))
 
 
 def test_what_two_read_is_not_taken_away():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.fixed import quantize_multiplier, requant
 from tinystream.plan.operator import Operator, Tensor
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
 
 Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
 ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType
@@ -186,6 +189,17 @@ def gap(place: dict[str, int], outputs: int, at_once: int) -> int:
     needed = np.minimum.accumulate(first[::-1])[::-1][::at_once]
     written = np.minimum(np.arange(len(needed)) * at_once + at_once, pixels) * outputs
     return int((written - needed).max())
+
+
+def padded(step: Step, x: Signal, shape: tuple[int, int], before: tuple[int, int]) -> Step:
+    """A step of windows that reads an image of `shape` which another step would have padded with its zero: `before` rows and columns."""
+    height, width = shape
+    place = step.params | dict(
+        height=height, width=width, pad_y=step.params["pad_y"] + before[0], pad_x=step.params["pad_x"] + before[1]
+    )
+    inplace = step.inplace and place["y_height"] <= height and place["y_width"] <= width
+    at_once = None if step.gap is None else gap(place, step.y.shape[-1], 2)
+    return replace(step, x=(x,), params=place, inplace=inplace, gap=at_once)
 
 
 def slide(k, x: np.ndarray, outside) -> np.ndarray:

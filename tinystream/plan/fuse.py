@@ -1,7 +1,8 @@
-"""Make one step of two where the second only looks each value up, or clamps it; the same bytes come out.
+"""Make one step of two where the second needs little of the first; the same bytes come out.
 
 A table of a table is a table: QUANTIZE before TANH costs nothing.  A table that leaves every value in some range as it is and puts the
 others on its ends is a clamp, such as a RELU at the scale of what it reads; layers end with a clamp of their own, which takes it over.
+An image that is padded with zeros and then read by windows is read as it is, by windows that begin further outside.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def known(index: int | None) -> int:
 
 def joined(first: Step, second: Step) -> Step | None:
     """The step that does what both do one after the other; None where there is none."""
+    if first.kind == "pad":
+        return without_pad(first, second)
     table = table_of(second)
     if table is None:
         return None
@@ -74,3 +77,21 @@ def clamp_of(table: np.ndarray) -> tuple[int, int] | None:
     """(low, high) where a table is nothing but a clamp to them."""
     low, high = int(table.min()), int(table.max())
     return (low, high) if np.array_equal(table, np.clip(COUNTS, low, high)) else None
+
+
+def without_pad(pad: Step, windows: Step) -> Step | None:
+    """Windows over a padded image, as windows over the image; None where the padding is something else.
+
+    The module of such windows says PADDED = function(step, x, (height, width), (rows, columns before)) -> Step.
+    """
+    smaller, k = getattr(windows.code, "PADDED", None), windows.params
+    if smaller is None or pad.params["value"] != k["x_zero"] or windows.x[0].size != k["height"] * k["width"] * k["channels"]:
+        return None
+    row, sizes = k["width"] * k["channels"], [pad.params[f"size{n}"] for n in range(4)]
+    (top, rest), run = divmod(pad.params["start"], row), sizes[3]
+    height, run = (sizes[2], run) if sizes[2] > 1 else (run // row, row) if rest == 0 and run % row == 0 else (1, run)
+    exact = rest % k["channels"] == run % k["channels"] == 0 and rest + run <= row and pad.params["step2"] in (0, row)
+    if sizes[0] * sizes[1] != 1 or not exact or height * run != pad.x[0].size:
+        return None
+    step = smaller(windows, pad.x[0], (height, run // k["channels"]), (top, rest // k["channels"]))
+    return replace(step, sources=pad.sources)
