@@ -63,6 +63,19 @@ def in_a_circle() -> bytes:
     return streaming_model(g)
 
 
+def a_slice_of_a_variable() -> bytes:
+    """A streaming model in which what is cut into pieces is marked as a variable of an operator's own."""
+    g = Graph()
+    g.inputs = [g.flow("x", 1, 2, 3)]
+    g.concatenate("window", g.read("v", 1, 4, 3), "x")
+    g.slice("kept", "window", 2, 4)
+    g.assign("v", "kept")
+    g.slice("y", "window", 1, 2)
+    g.outputs = ["y"]
+    g.tensors["window"] = (*g.tensors["window"], 0, True)
+    return streaming_model(g)
+
+
 DAMAGE = {
     "an older schema": (lambda: patched([("number", 0)], struct.pack("<I", 2)), "model.tflite is of schema version 2; 3 is read"),
     "no schema": (lambda: bare_file([(0, 0)], version=0), "is of schema version 0"),
@@ -92,6 +105,7 @@ DAMAGE = {
         lambda: one_operator("CONCATENATION", [flowing(1, 4), flowing(1, 4)], [flowing(1, 8)], 10, {0: ("int32", 7)}), "has axis 7 of 2"
     ),
     "a reduction over no axis there is": (lambda: one_operator("MEAN", [flowing(1, 4), numbers(9)], [flowing(1)], 27), "has no axes"),
+    "a variable in place of a value": (a_slice_of_a_variable, "is a variable that lives from call to call"),
     "operators in a circle": (in_a_circle, "reads a tensor that nothing before it computes"),
 }
 
