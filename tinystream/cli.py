@@ -248,7 +248,7 @@ def model_command(
         list[Path] | None, typer.Option("--inputs", metavar="FILE.npy", help="with --compare: your inputs, [calls, …], a file for each")
     ] = None,
 ) -> None:
-    """Tell what a .tflite file holds, and what it costs as C.
+    """Tell what a model holds, and what it costs as C.
 
     Everything in it that is not compiled is named, with the reason.  Exit code 1 where it cannot be compiled, or where --compare finds a difference from TFLM.
     """
