@@ -15,6 +15,7 @@ struct ts_fully_connected {
     int32_t y_zero;
     int32_t low, high;          /* the activation: y stays between */
     const int8_t *weight;       /* [outputs][inputs]; with TS_GROUPS [outputs / 4][inputs][4] and what is left */
+    const int32_t *requant;     /* with TS_GROUPS, mostly: [outputs][2], see ts_requant.h; then the other three are not there */
     const int32_t *bias;        /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;
     const int8_t *shift;
@@ -25,19 +26,9 @@ struct ts_fully_connected {
 /* x[rows][inputs] -> y[rows][outputs] */
 static void ts_fully_connected(const struct ts_fully_connected *k, const int8_t *x, int8_t *y)
 {
-    for (int32_t row = 0; row < k->rows; row++, x += k->inputs) {
-        const int8_t *weight = k->weight;
-        int32_t o = 0;
-        for (; o + 4 <= k->outputs; o += 4, weight += 4 * k->inputs, y += 4) {
-            int32_t sum[4];
-            ts_sum_4(weight, x, k->inputs, sum);
-            for (int32_t i = 0; i < 4; i++) {
-                y[i] = ts_requant8(sum[i] + k->bias[o + i], k->multiplier[o + i], k->shift[o + i], k->y_zero, k->low, k->high);
-            }
-        }
-        for (; o < k->outputs; o++, weight += k->inputs, y++) {
-            *y = ts_requant8(ts_sum_1(weight, x, k->inputs) + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
-        }
+    const struct ts_requant requant = { k->requant, k->bias, k->multiplier, k->shift, 2 * k->y_zero + 257, k->low, k->high };
+    for (int32_t row = 0; row < k->rows; row++, x += k->inputs, y += k->outputs) {
+        ts_channels_one(k->weight, &requant, k->outputs, x, k->inputs, y);
     }
 }
 
