@@ -10,6 +10,7 @@ the app deals in the int8 values there.  A uint8 tensor is the same values count
 
 A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state.
 What no input can change, such as the arithmetic on shapes that converters leave behind, is a constant: plan/fold.py.
+An operator in a form that no kernel has, such as a product of which both sides are repeated, is said in another one: plan/simple.py.
 An operator with several outputs, such as SPLIT, is read as one operator for each.
 
 Schema: tensorflow/lite/schema/schema.fbs, version 3.
@@ -34,6 +35,7 @@ from tinystream.plan.flatbuffer import Table, damaged
 from tinystream.plan.fold import folded
 from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
+from tinystream.plan.simple import simplified
 from tinystream.plan.step import Step
 from tinystream.plan.variables import without_variables
 
@@ -134,7 +136,7 @@ def parse_model(data: bytes, name: str, outputs: Sequence[int] | None = None) ->
         raise damaged(f"it has {root.count(SUBGRAPHS)} subgraphs")
     buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
-    graphs = [folded(signed(read_graph(graph, buffers, kinds))) for graph in root.tables(SUBGRAPHS)]
+    graphs = [simplified(folded(signed(read_graph(graph, buffers, kinds)))) for graph in root.tables(SUBGRAPHS)]
     main = graphs[0]
     if outputs is not None:
         main = replace(main, outputs=tuple(output_of(main, name, n) for n in outputs))
@@ -323,7 +325,7 @@ def check_tensors(model: Model) -> None:
                 f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled",
                 "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset",
             )
-        if not tensor.quantised:
+        if not tensor.quantised and not tensor.counts:
             raise ModelError(
                 f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 with one scale and zero flows between operators",
                 "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
