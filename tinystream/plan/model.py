@@ -268,7 +268,7 @@ def signed(graph: Graph) -> Graph:
 def strip_ends(model: Model) -> Model:
     """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the quantised tensors are its ends."""
     inside = {op.flowing[0].index: op.y for op in model.operators if op.kind == "quantize" and from_float(op)}
-    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and op.flowing}
+    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and to_float(op)}
     return replace(
         model, inputs=tuple(inside.get(t.index, t) for t in model.inputs), outputs=tuple(outside.get(t.index, t) for t in model.outputs)
     )
@@ -276,6 +276,10 @@ def strip_ends(model: Model) -> Model:
 
 def from_float(op: Operator) -> bool:
     return bool(op.flowing) and op.flowing[0].dtype == "float32"
+
+
+def to_float(op: Operator) -> bool:
+    return bool(op.flowing) and op.y.dtype == "float32"
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------
