@@ -163,5 +163,5 @@ EXAMPLES = [
     (BatchMatmul((2, 5, 7), (2, 7, 3), 0.02, 9), _signal(0.01, -4, 2, 5, 7), _signal(0.02, -1, 2, 7, 3)),
     (BatchMatmul((3, 4, 6), (3, 5, 6), 0.1, -20, adj_y=True), _signal(0.004, -128, 3, 4, 6), _signal(0.2, 127, 3, 5, 6)),
     (BatchMatmul((1, 6, 4), (2, 6, 5), 0.03, 3, adj_x=True), _signal(0.01, 0, 1, 6, 4), _signal(0.02, 7, 2, 6, 5)),
-    (BatchMatmul((2, 7, 1), (1, 4, 7), 0.004, 0, adj_x=True, adj_y=True), _signal(0.01, 11, 2, 7, 1), _signal(0.02, -7, 1, 4, 7)),
+    (BatchMatmul((2, 7, 1), (2, 4, 7), 0.004, 0, adj_x=True, adj_y=True), _signal(0.01, 11, 2, 7, 1), _signal(0.02, -7, 2, 4, 7)),
 ]
