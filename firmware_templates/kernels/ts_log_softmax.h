@@ -6,7 +6,7 @@
 
 struct ts_log_softmax {
     int32_t rows, classes;
-    int32_t radius;                     /* the largest difference that exp is computed of */
+    int32_t limit;                      /* the smallest difference that exp is not computed of */
     int32_t reverse, reverse_shift;     /* Q26 to counts of x */
     const int32_t *exp;                 /* Q31, of the difference to the largest: [256] */
     const int32_t *difference;          /* itself, in Q26 */
@@ -23,7 +23,7 @@ static inline int32_t ts_log_above_one(int32_t x)
     const int room = 30 - ts_msb((uint32_t)ts_srdhm(x, sqrt_half));
     const int32_t other = ts_sat32((int64_t)x << room), other_power = (12 - room) * (1 << 25) - quarter;
     const int32_t r = scaled < other ? scaled : other;
-    const int32_t p = (int32_t)(((int64_t)r + fourth_root_half + 1) >> 1), q = 2 * (r - fourth_root_half);
+    const int32_t p = (int32_t)ts_rshift((int64_t)r + fourth_root_half, 1), q = 2 * (r - fourth_root_half);
     const int32_t square = ts_srdhm(q, q);
     const int32_t num = ts_srdhm(q, r) + ts_srdhm(ts_srdhm(q, square), 117049297);
     const int32_t denominator = ts_srdhm(p, 1057819769 + q + ts_srdhm(127690142, square)) + ts_srdhm(638450708, q);
@@ -44,7 +44,7 @@ static void ts_log_softmax(const struct ts_log_softmax *k, const int8_t *x, int8
         }
         const int32_t log_sum = ts_log_above_one(sum);
         const int32_t reach = -ts_requant(log_sum + INT32_MIN, k->reverse, k->reverse_shift);
-        const int32_t far = reach < k->radius + 1 ? reach : k->radius + 1;
+        const int32_t far = reach < k->limit ? reach : k->limit;
         for (int32_t i = 0; i < k->classes; i++) {
             const int32_t d = largest - x[i];
             y[i] = d < far ? ts_sat8(ts_rounding_divide(k->difference[d] - log_sum, 22) + 127) : INT8_MIN;

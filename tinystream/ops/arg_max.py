@@ -67,6 +67,6 @@ def run(k, s, x):
 EXAMPLES = [
     (ArgMax((1, 12, 1)), Signal((12,), "int8", Fraction(30), 0.05, -128)),
     (ArgMax((3, 5, 4)), Signal((3, 5, 4), "int8", Fraction(30), 0.05, -7)),
-    (ArgMax((6, 9, 1), "int64"), Signal((6, 9), "int8", Fraction(30), 0.05, 8)),
+    (ArgMax((3, 9, 2), "int64"), Signal((3, 9, 2), "int8", Fraction(30), 0.05, 8)),
     (ArgMax((2, 300, 2), smallest=True), Signal((2, 300, 2), "int8", Fraction(30), 0.05, 8)),
 ]

@@ -2,7 +2,7 @@
 
     y[i] = sat8(rounding_divide(difference[d] - log_sum, 22) + 127),   d = max(x) - x[i];   -128 where d >= far
     log_sum = log(rounding_divide(exp[d], 12) + …) in Q26
-    far = min(-requant(log_sum - 2**31, reverse, reverse_shift), radius + 1)
+    far = min(-requant(log_sum - 2**31, reverse, reverse_shift), limit),   limit = the first d of which exp is not computed
 
 difference[] is -d times x_scale in Q26, exp[] gemmlowp's exp of it, 0 where d leaves the 5 integer bits that it is computed with; both made
 at plan time.  reverse * 2**(reverse_shift - 31) is their inverse, counts of x in one of Q26.
@@ -20,7 +20,7 @@ import numpy as np
 
 from tinystream.errors import ModelError
 from tinystream.ops.softmax import one_over_one_plus
-from tinystream.plan.fixed import msb, quantize_multiplier, requant, rounding_divide, sat8, sat32, srdhm
+from tinystream.plan.fixed import msb, quantize_multiplier, requant, rounding_divide, rshift, sat8, sat32, srdhm
 from tinystream.plan.gemmlowp import exp_of_negative, input_radius
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
@@ -56,7 +56,7 @@ class LogSoftmax:
             x=(x,),
             y=Signal(x.shape, "int8", x.rate_hz, Y_SCALE, Y_ZERO),
             params=dict(
-                rows=x.size // self.classes, classes=self.classes, radius=min(radius, 255), reverse=reverse, reverse_shift=reverse_shift
+                rows=x.size // self.classes, classes=self.classes, limit=min(radius, 255) + 1, reverse=reverse, reverse_shift=reverse_shift
             ),
             tables=dict(
                 exp=np.array([exp_of_negative(v, 5) if d <= radius else 0 for d, v in enumerate(difference)], np.int32),
@@ -82,7 +82,7 @@ def run(k, s, x):
     rows = x.reshape(-1, k.classes).astype(np.int64)
     d = rows.max(axis=1, keepdims=True) - rows
     log_sum = log_above_one(rounding_divide(k.exp.astype(np.int64)[d], 12).sum(axis=1, keepdims=True))
-    far = np.minimum(-requant(log_sum - (1 << 31), k.reverse, k.reverse_shift), k.radius + 1)
+    far = np.minimum(-requant(log_sum - (1 << 31), k.reverse, k.reverse_shift), k.limit)
     y = rounding_divide(k.difference.astype(np.int64)[d] - log_sum, 22) + Y_ZERO
     return np.where(d < far, sat8(y), -128).astype(np.int8).reshape(x.shape)
 
@@ -97,7 +97,7 @@ def log_above_one(x: np.ndarray) -> np.ndarray:
     room = 30 - msb(below)
     r = np.minimum(scaled, sat32(x << room))
     power = np.maximum(power, ((12 - room) << 25) - quarter)
-    p, q = (r + FOURTH_ROOT_HALF + 1) >> 1, 2 * (r - FOURTH_ROOT_HALF)
+    p, q = rshift(r + FOURTH_ROOT_HALF, 1), 2 * (r - FOURTH_ROOT_HALF)
     square = srdhm(q, q)
     num = srdhm(q, r) + srdhm(srdhm(q, square), 117049297)
     denominator = srdhm(p, 1057819769 + q + srdhm(127690142, square)) + srdhm(638450708, q)
@@ -114,4 +114,5 @@ EXAMPLES = [
     (LogSoftmax(900), Signal((900,), "int8", Fraction(30), 0.001, 0)),
     (LogSoftmax(1), Signal((1,), "int8", Fraction(30), 0.1, 0)),
     (LogSoftmax(7), Signal((5, 7), "int8", Fraction(30), 0.1, 0)),
+    (LogSoftmax(2), Signal((90, 2), "int8", Fraction(30), 0.2, 0)),     # rows whose difference is just beyond what exp is computed of
 ]

@@ -65,4 +65,4 @@ def _example(outer, repeat, inner, *, x_scale=0.05, x_zero=-7, y_scale=1.0):
     return layer, Signal((outer, repeat, inner), "int8", Fraction(30), x_scale, x_zero)
 
 
-EXAMPLES = [_example(1, 8, 4), _example(3, 5, 2, x_scale=0.01, y_scale=0.1), _example(1, 40, 1, x_zero=20)]
+EXAMPLES = [_example(1, 8, 4), _example(3, 5, 2, x_scale=0.01, y_scale=0.1), _example(1, 40, 1, x_zero=20, y_scale=0.1)]
