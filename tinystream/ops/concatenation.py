@@ -1,4 +1,4 @@
-"""TFLite CONCATENATION and PACK, int8: tensors of one scale side by side along an axis.
+"""TFLite CONCATENATION and PACK, of any type: tensors of one scale side by side along an axis.
 
     y = rows of a and b, alternating:   y[row] = a[row], b[row]
 
@@ -15,6 +15,7 @@ from math import prod
 
 import numpy as np
 
+from tinystream.ops._axes import element_bytes
 from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -51,12 +52,12 @@ class Concatenation:
         joined, source = x[0], -1
         for i, right in enumerate(x[1:], 2):
             width = (joined.size + right.size) // self.rows
-            y = Signal((self.rows, width) if self.rows > 1 else (width,), "int8", joined.rate_hz, joined.scale, joined.zero)
+            y = Signal((self.rows, width) if self.rows > 1 else (width,), joined.dtype, joined.rate_hz, joined.scale, joined.zero)
             step = Step(
                 module=__name__,
                 x=(joined, right),
                 y=y,
-                params=dict(rows=self.rows, left=joined.size // self.rows, right=right.size // self.rows),
+                params=dict(bytes=element_bytes(joined), rows=self.rows, left=joined.size // self.rows, right=right.size // self.rows),
                 sources=(source, -i),
                 cost=dict(mem=2 * y.size),
                 says="side by side",
@@ -71,6 +72,7 @@ class Concatenation:
 
 
 BOUND = 1e-9  # counts: values only move
+ANY_TYPE = True
 BATCHED = True
 
 
@@ -79,11 +81,12 @@ def run(k, s, a, b):
     return y.reshape(len(y), *([k.rows] if k.rows > 1 else []), k.left + k.right)
 
 
-def _signal(*shape):
-    return Signal(shape, "int8", Fraction(30), 0.05, -7)
+def _signal(*shape, dtype="int8"):
+    return Signal(shape, dtype, Fraction(30), 0.05, -7)
 
 
 EXAMPLES = [
     (Concatenation(1), _signal(4, 6), _signal(3, 6)),
     (Concatenation(12), _signal(3, 4, 5), _signal(3, 4, 2), _signal(12, 1)),
+    (Concatenation(6), _signal(6, 5, dtype="int16"), _signal(6, 2, dtype="int16")),
 ]

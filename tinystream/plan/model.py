@@ -28,7 +28,7 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN, CUSTOM
 from tinystream.plan.flatbuffer import Table, damaged
-from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
+from tinystream.plan.operator import ALIASES, OWN_STATE, WIDE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 from tinystream.plan.variables import without_variables
@@ -64,7 +64,7 @@ class Model:
                 continue
             sources = tuple(made[t.index][0] for t in tensors)
             signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
-            planned = code(operator.kind).read(operator).plan(*signals)
+            planned = code(operator).read(operator).plan(*signals)
             group, base = [planned] if isinstance(planned, Step) else planned, len(steps)
             if not group:  # nothing to do: it gives what it reads
                 made[operator.y.index] = made[tensors[0].index]
@@ -254,7 +254,7 @@ def check(model: Model) -> None:
 
 
 def check_operators(model: Model) -> None:
-    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)}.values())
+    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op)}.values())
     if unknown:
         raise ModelError(
             f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
@@ -264,10 +264,10 @@ def check_operators(model: Model) -> None:
 
 
 def places(operators: list[Operator]) -> list[str]:
-    """Operators by kind: "MUL (#15, #18, #21 and 46 more)"."""
+    """Operators by kind: "MUL (#15, #18, #21 and 46 more), ABS of int16 (#30)"."""
     kinds: dict[str, list[str]] = {}
     for op in operators:
-        kinds.setdefault(op.kind.upper(), []).append(f"#{op.index}")
+        kinds.setdefault(op.kind.upper() + (f" of {op.dtype}" if op.dtype in WIDE else ""), []).append(f"#{op.index}")
     return [f"{kind} ({', '.join(at[:3])}{f' and {len(at) - 3} more' if len(at) > 3 else ''})" for kind, at in kinds.items()]
 
 
@@ -287,12 +287,17 @@ def check_tensors(model: Model) -> None:
             )
         if not tensor.quantised:
             raise ModelError(
-                f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 with one scale and zero flows between operators",
+                f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8, int16 or int32 with one scale and zero flows between operators",
                 "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
             )
     for op in model.needed:
+        if op.kind not in CHANGE_TYPE and len({t.dtype for t in [*op.flowing, op.y]}) > 1:
+            raise op.refuse(f"mixes {' and '.join(str(t) for t in [*op.flowing, op.y])}", "convert the model again")
         if op.kind in ALIASES and (op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
             raise op.refuse("changes the number of values or their scale", "convert the model again")
+
+
+CHANGE_TYPE = ("quantize", "softmax")  # operators whose output may be of another type than their input
 
 
 def check_order(model: Model) -> None:
