@@ -61,7 +61,7 @@ class AddConstantInt16:
         return activate16(y, self.activation, self.y_scale).reshape(blocks.shape)
 
 
-BOUND = (1.01, 2.0**-15)  # counts: as add_int16
+BOUND = 1.01  # counts: as add_int16
 BATCHED = True
 
 

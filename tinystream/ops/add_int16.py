@@ -98,7 +98,7 @@ def sum16_params(told, largest: float) -> dict[str, int]:
     return dict(multiplier=multiplier, shift=shift, low=low, high=high)
 
 
-BOUND = (1.01, 2.0**-15)  # counts: half from each of the roundings of y; those of a' and b' are 2**-15 finer, and sums up to 2**15 larger
+BOUND = 1.01  # counts: half from each of the two roundings of y; those of a' and b' are much finer
 BATCHED = True
 
 

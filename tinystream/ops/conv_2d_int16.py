@@ -114,5 +114,6 @@ EXAMPLES = [
     _example((6, 7, 3), (3, 2), 5, 4, padding="same", bias_type=np.int32),
     _example((3, 5, 8), (1, 1), 4, 5, bias_type=np.int32, y_scale=0.000004),
     _example((4, 2, 200), (3, 2), 3, 6),
-    _example((2, 2, 2), (2, 1), 3, 7, y_scale=1e-7),
+    _example((2, 2, 2), (2, 1), 3, 7, y_scale=1e-7),                # sums are magnified
+    _example((2, 2, 2), (2, 1), 3, 8, y_scale=1e-7, bias_type=np.int32),
 ]
