@@ -21,6 +21,14 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
 LARGEST_SHIFT = 7  # of a 64-bit sum, as MultiplyByQuantizedMultiplier wants it
+BIASES = {
+    "conv_2d": ("int64", "int32"),
+    "depthwise_conv_2d": ("int64",),
+    "fully_connected": ("int64", "int32"),
+    "transpose_conv": ("int64", "int16"),
+}
+"""Types of biases that TFLM takes; int16 is widened to int64."""
+BIAS_TYPE = {"conv_2d": 6, "fully_connected": 4}  # slot of the options that says of which type a bias is that is left out
 INT32 = 2  # TensorType
 
 
@@ -60,13 +68,8 @@ def activate16(real: np.ndarray, activation: str, scale: float) -> np.ndarray:
 # --- layers -----------------------------------------------------------------------------------------------------------
 
 
-def read_filter16(
-    operator: Operator, axis: int, bias_at: int = 2, type_slot: int | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(weight int8, bias int64 or int32, scale of each channel or of all, float64) of a layer on int16.
-
-    type_slot: of the option that names the type of a bias that is left out; without, only int64 is supported.
-    """
+def read_filter16(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(weight int8, bias int64 or int32, scale of each channel or of all, float64) of a layer on int16."""
     check_symmetric(operator)
     weight = operator.constant(1, "int8")
     if weight is None or not weight.size:
@@ -77,19 +80,19 @@ def read_filter16(
         raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
     if tensor.zeros.any():
         raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
-    return weight, read_bias16(operator, bias_at, channels, type_slot), np.asarray(tensor.scales, np.float64)
+    return weight, read_bias16(operator, bias_at, channels), np.asarray(tensor.scales, np.float64)
 
 
-def read_bias16(operator: Operator, at: int, channels: int, type_slot: int | None) -> np.ndarray:
+def read_bias16(operator: Operator, at: int, channels: int) -> np.ndarray:
     told = operator.inputs[at] if at < len(operator.inputs) else None
-    short = type_slot is not None and (operator.option(type_slot, 0, "b") == INT32 if told is None else told.dtype == "int32")
-    dtype = "int32" if short else "int64"
-    bias = operator.constant(at, dtype)
-    if bias is None:
-        return np.zeros(channels, dtype)
+    if told is None:
+        slot = BIAS_TYPE.get(operator.kind)
+        return np.zeros(channels, "int32" if slot is not None and operator.option(slot, 0, "b") == INT32 else "int64")
+    bias = operator.constant(at, told.dtype if told.dtype in BIASES[operator.kind] else "int64")
+    assert bias is not None, "it is there"
     if bias.size != channels:
         raise operator.refuse(f"has {bias.size} biases for {channels} channels")
-    return bias.ravel()
+    return bias.ravel().astype("int64" if bias.dtype == np.int16 else bias.dtype)
 
 
 def layer_tables(what: str, weight: np.ndarray, bias: np.ndarray, real: np.ndarray) -> tuple[dict[str, int], dict[str, np.ndarray]]:

@@ -36,7 +36,7 @@ class AddConstantInt16:
     small: int = 1
 
     def plan(self, x: Signal) -> Step:
-        of_x, of_c = common_scale(self, x.scale, self.scale)
+        of_x, of_c = common_scale(x.scale, self.scale)
         c = self.signs[self.small] * requant(self.constant << LEFT, *of_c)
         return Step(
             module=__name__,

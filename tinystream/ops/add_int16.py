@@ -4,7 +4,7 @@
     a' = requant(a * 2**15, a_multiplier, a_shift) for a_scale / (2 * largest),  b' alike,  largest = the larger scale of the two
     multiplier * 2**(shift - 31) = 2 * largest / (2**15 * y_scale)
 
-SUB is the same with b' negated; TFLM takes its ratios of scales in float32, those of ADD in float64.
+SUB is the same with b' negated.
 
 Source: tensorflow/lite/kernels/internal/reference/add.h, AddElementwise; the scales from tflite-micro, add_common.cc, sub_common.cc.
 """
@@ -46,7 +46,7 @@ class AddInt16:
     def plan(self, a: Signal, b: Signal) -> Step:
         signals, order = (a, b), (1 - self.small, self.small)
         large, small = (signals[i] for i in order)
-        scales = common_scale(self, a.scale, b.scale)
+        scales = common_scale(a.scale, b.scale)
         told = {f"{name}_{what}": value for name, i in zip("ab", order)
                 for what, value in zip(("multiplier", "shift", "sign"), (*scales[i], self.signs[i]))}
         return Step(
@@ -82,16 +82,14 @@ def read_sum16(operator: Operator, signs: tuple[int, int]):
     return AddConstantInt16(constant.values, constant.scale, operator.y.scale, spread, activation, signs, small)
 
 
-def common_scale(told, *scales: float) -> list[tuple[int, int]]:
-    """(multiplier, shift) by which each is brought to twice the larger scale; told: its signs."""
-    real = np.float32 if -1 in told.signs else np.float64
-    return [quantize_multiplier(float(real(scale) / real(2 * max(scales)))) for scale in scales]
+def common_scale(*scales: float) -> list[tuple[int, int]]:
+    """(multiplier, shift) by which each is brought to twice the larger scale."""
+    return [quantize_multiplier(scale / (2 * max(scales))) for scale in scales]
 
 
 def sum16_params(told, largest: float) -> dict[str, int]:
-    """How a sum at the common scale becomes the output; told: its y_scale, activation and signs."""
-    real = np.float32 if -1 in told.signs else np.float64
-    multiplier, shift = quantize_multiplier(float(real(2 * largest) / (real(1 << LEFT) * real(told.y_scale))))
+    """How a sum at the common scale becomes the output; told: its y_scale and activation."""
+    multiplier, shift = quantize_multiplier(2 * largest / ((1 << LEFT) * told.y_scale))
     if shift > 0:
         raise ModelError(f"an addition at scale {largest:.4g} is magnified by more than 2**14", "convert the model again")
     low, high = clamp16(told.activation, told.y_scale)

@@ -23,7 +23,7 @@ from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-PADDING, STRIDE_X, STRIDE_Y, ACTIVATION, DILATION_X, DILATION_Y, BIAS_TYPE = range(7)  # slots of Conv2DOptions
+PADDING, STRIDE_X, STRIDE_Y, ACTIVATION, DILATION_X, DILATION_Y = range(6)  # slots of Conv2DOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Conv2dInt16:
     @classmethod
     def read(cls, operator: Operator) -> Conv2dInt16:
         x_shape = operator.image(operator.flow())
-        weight, bias, scale = read_filter16(operator, 0, type_slot=BIAS_TYPE)
+        weight, bias, scale = read_filter16(operator, 0)
         if weight.ndim != 4 or weight.shape[3] != x_shape[2]:
             raise operator.refuse(f"has weights {list(weight.shape)} for {x_shape[2]} channels", "grouped convolutions are not supported")
         return cls(

@@ -22,7 +22,7 @@ from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-ACTIVATION, FORMAT, BIAS_TYPE = 0, 1, 4  # slots of FullyConnectedOptions
+ACTIVATION, FORMAT = 0, 1  # slots of FullyConnectedOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class FullyConnectedInt16:
 
     @classmethod
     def read(cls, operator: Operator) -> FullyConnectedInt16:
-        weight, bias, scale = read_filter16(operator, 0, type_slot=BIAS_TYPE)
+        weight, bias, scale = read_filter16(operator, 0)
         if weight.ndim != 2 or operator.option(FORMAT, 0, "b") != 0:
             raise operator.refuse(
                 f"has weights {list(weight.shape)} in format {operator.option(FORMAT, 0, 'b')}; only [outputs, inputs] is supported"

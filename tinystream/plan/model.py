@@ -151,7 +151,26 @@ def read_graph(graph: Table, buffers: list[np.ndarray], kinds: list[str]) -> Gra
     tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
     operators = [part for i, op in enumerate(graph.tables(3)) for part in one_output_each(read_operator(i, op, kinds, tensors))]
     inputs, outputs = (tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2))
-    return Graph(len(tensors), inputs, outputs, tuple(operators))
+    return shapes_told(Graph(len(tensors), inputs, outputs, tuple(operators)))
+
+
+SHAPE_INPUT = {"transpose_conv": 0, "reshape": 1}
+
+
+def shapes_told(graph: Graph) -> Graph:
+    """The same graph where an input that only tells the shape of an output is a constant: the file tells that shape already."""
+
+    def told(op: Operator) -> Operator:
+        at = SHAPE_INPUT.get(op.kind, len(op.inputs))
+        shape = op.inputs[at] if at < len(op.inputs) and op.outputs else None
+        if shape is None or shape.data is not None or shape.dtype != "int32" or shape.size != len(op.y.shape):
+            return op
+        constant = replace(shape, data=np.array(op.y.shape, np.int32))
+        return replace(op, inputs=tuple(constant if i == at else t for i, t in enumerate(op.inputs)))
+
+    operators = tuple(map(told, graph.operators))
+    read, was_read = ({t.index for op in ops for t in op.flowing} for ops in (operators, graph.operators))
+    return replace(graph, inputs=tuple(t for t in graph.inputs if t.index in read or t.index not in was_read), operators=operators)
 
 
 def one_output_each(operator: Operator) -> list[Operator]:
