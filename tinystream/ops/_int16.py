@@ -41,7 +41,8 @@ def check_symmetric(operator: Operator) -> None:
     """Arithmetic on int16 knows no zero but 0."""
     for tensor in (*operator.flowing, operator.y):
         if tensor.zero:
-            raise operator.refuse(f"has '{tensor.name}' of int16 with zero {tensor.zero}; int16 is counted from 0", "convert the model again")
+            what = f"has '{tensor.name}' of int16 with zero {tensor.zero}; int16 is counted from 0"
+            raise operator.refuse(what, "convert the model again")
 
 
 def clamp16(activation: str, scale: float) -> tuple[int, int]:
@@ -108,7 +109,7 @@ def layer_tables(what: str, weight: np.ndarray, bias: np.ndarray, real: np.ndarr
         raise ModelError(f"{what} has a channel whose sum may exceed {48 if wide else 32} bits: {max(reach)}",
                          "a bias this large is a mistake of the conversion, or a dead channel: train or convert again")
     if int(tables["shift"].max()) > LARGEST_SHIFT or max(r * s for r, s in zip(reach, np.broadcast_to(real, len(bias)))) >= 2.0**31:
-        raise ModelError(f"{what} has a channel whose output may exceed 32 bits", "a weight scale this large is a mistake of the conversion")
+        raise ModelError(f"{what} has a channel whose output may exceed 32 bits", "a scale this large is a mistake of the conversion")
     if wide:
         m = tables["multiplier"].astype(np.int64)
         tables["multiplier"] = np.where(m < 0x7FFF0000, (m + (1 << 15)) >> 16, 0x7FFF).astype(np.int32)

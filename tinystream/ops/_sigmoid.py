@@ -30,7 +30,8 @@ LARGEST_SCALE = 32767 / 4096 / 3  # of x: its multiplier has 15 bits
 def check_ends(operator: Operator) -> None:
     check_symmetric(operator)
     if abs(np.log2(operator.y.scale) + 15) >= 1e-3 or operator.flow().scale > LARGEST_SCALE:
-        raise operator.refuse(f"goes from {operator.flow()} to {operator.y}; scale 2**-15 is defined, from scales up to {LARGEST_SCALE:.4g}")
+        what = f"goes from {operator.flow()} to {operator.y}; to scale 2**-15 is defined, from scales up to {LARGEST_SCALE:.4g}"
+        raise operator.refuse(what, "convert the model again")
 
 
 def to_steps(scale: float, powers: tuple[int, ...]) -> dict[str, int]:

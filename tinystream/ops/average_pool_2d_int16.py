@@ -27,8 +27,8 @@ class AveragePool2dInt16(Pool):
 
     def plan(self, x: Signal) -> Step:
         if self.window[0] * self.window[1] > MOST_TAPS or x.zero:
-            raise ModelError(f"an average of {self.window[0]}x{self.window[1]} values of int16 with zero {x.zero}; {MOST_TAPS} with zero 0 at most",
-                             "pool in two steps")
+            what = f"an average of {self.window[0]}x{self.window[1]} values of int16 with zero {x.zero}; {MOST_TAPS} with zero 0 at most"
+            raise ModelError(what, "pool in two steps")
         place = self.place()
         low, high = clamp16(self.activation, x.scale)
         y = signal16((place["y_height"], place["y_width"], self.x_shape[2]), x, x.scale)

@@ -76,7 +76,8 @@ class Conv2dInt16:
 
     def place(self) -> dict[str, int]:
         """Params of the windows."""
-        return windows(self.x_shape, self.weight.shape[1:3], self.stride, self.dilation, self.padding)
+        _, height, width, _ = self.weight.shape
+        return windows(self.x_shape, (height, width), self.stride, self.dilation, self.padding)
 
     def ideal(self, x, blocks):
         scale = np.broadcast_to(self.weight_scale, len(self.weight))

@@ -82,7 +82,8 @@ class DepthwiseConv2dInt16:
 
     def place(self) -> dict[str, int]:
         """Params of the windows."""
-        return windows(self.x_shape, self.weight.shape[:2], self.stride, self.dilation, self.padding)
+        height, width, _ = self.weight.shape
+        return windows(self.x_shape, (height, width), self.stride, self.dilation, self.padding)
 
     def ideal(self, x, blocks):
         taps = slide(SimpleNamespace(**self.place()), blocks.reshape(-1, *self.x_shape), 0.0)

@@ -48,7 +48,8 @@ class LeakyReluInt16:
         below = np.float32(x.scale) * np.float32(abs(self.alpha)) / np.float32(self.y_scale)
         below_multiplier, below_shift = quantize_multiplier(float(below))
         if max(shift, below_shift) > LARGEST_SHIFT:
-            raise ModelError(f"a leaky relu from scale {x.scale:.4g} to {self.y_scale:.4g} magnifies by more than 2**15", "convert the model again")
+            what = f"a leaky relu from scale {x.scale:.4g} to {self.y_scale:.4g} magnifies by more than 2**15"
+            raise ModelError(what, "convert the model again")
         params = dict(multiplier=multiplier, shift=shift, below_multiplier=below_multiplier, below_shift=below_shift,
                       sign=-1 if self.alpha < 0 else 1)
         return value_step(__name__, x, signal16(x.shape, x, self.y_scale), f"relu, {self.alpha:.4g} below 0", params)

@@ -61,7 +61,8 @@ class Pad:
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(bytes=element_bytes(x), length=y.size, value=self.value, start=sum(step * before for step, (before, _) in zip(steps, self.pads)))
+            params=dict(bytes=element_bytes(x), length=y.size, value=self.value)
+            | dict(start=sum(step * before for step, (before, _) in zip(steps, self.pads)))
             | {f"size{n}": size for n, (size, _) in enumerate(axes)}
             | {f"step{n}": step for n, (_, step) in enumerate(axes[:-1])},
             cost=dict(mem=2 * x.size + y.size),

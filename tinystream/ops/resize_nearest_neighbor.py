@@ -51,7 +51,9 @@ class ResizeNearestNeighbor:
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(bytes=element_bytes(x), width=self.x_shape[1], channels=channels, y_height=self.size[0], y_width=self.size[1]),
+            params=dict(
+                bytes=element_bytes(x), width=self.x_shape[1], channels=channels, y_height=self.size[0], y_width=self.size[1]
+            ),
             tables=dict(rows=self.nearest(0).astype(np.int16), columns=self.nearest(1).astype(np.int16)),
             cost=dict(mem=2 * y.size),
             says=f"{self.x_shape[0]}x{self.x_shape[1]} to {self.size[0]}x{self.size[1]}",

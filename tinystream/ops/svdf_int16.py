@@ -93,8 +93,9 @@ def _example(inputs, units, rank, memory, seed, *, most=3000, y_zero=4, y_scale=
     feature = rng.integers(-127, 128, (units * rank, inputs)).astype(np.int8)
     time = rng.integers(-most, most + 1, (units * rank, memory)).astype(np.int16)
     bias = rng.integers(-900000, 900000, units).astype(np.int32)
-    scales = (float(np.float32(v)) for v in (0.02 / np.sqrt(inputs), 0.0004, 0.0002))
-    return SvdfInt16(feature, time, bias, *scales, y_scale, y_zero), Signal((inputs,), "int8", Fraction(30), float(np.float32(0.05)), -7)
+    of_feature, of_time, of_state = (float(np.float32(v)) for v in (0.02 / np.sqrt(inputs), 0.0004, 0.0002))
+    layer = SvdfInt16(feature, time, bias, of_feature, of_time, of_state, y_scale, y_zero)
+    return layer, Signal((inputs,), "int8", Fraction(30), float(np.float32(0.05)), -7)
 
 
 EXAMPLES = [

@@ -306,7 +306,7 @@ def check_tensors(model: Model) -> None:
             )
         if not tensor.quantised:
             raise ModelError(
-                f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8, int16 or int32 with one scale and zero flows between operators",
+                f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 or int16 with one scale and zero flows between operators",
                 "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
             )
     for op in model.needed:

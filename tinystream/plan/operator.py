@@ -16,7 +16,6 @@ from tinystream.plan.flatbuffer import Table
 from tinystream.plan.kinds import class_name
 from tinystream.plan.signal import Signal
 
-
 WIDE = ("int16", "int32")
 ZEROS = {"int8": (-128, 127), "int16": (-32768, 32767), "int32": (0, 0)}
 """Types that flow between operators, and between which counts their zero may lie."""
