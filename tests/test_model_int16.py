@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 from shared import shared
 
 from tinystream.plan.model import parse_model, read_model
-from tinystream.plan.plan import Wiring, plan_steps
-from tinystream.plan.signal import Signal
+from tinystream.plan.plan import plan_model
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 
@@ -33,14 +31,7 @@ def path(name):
 @cache
 def compiled(name):
     """The plan of a model alone."""
-    return plan_of(read_model(path(name)))
-
-
-def plan_of(model):
-    x = tuple(Signal(t.dims, t.dtype, Fraction(30), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - i for i in range(len(x))])
-    return plan_steps("model", x, wiring.steps)
+    return plan_model(read_model(path(name)))
 
 
 def last(plan, fired):
@@ -124,7 +115,7 @@ def test_a_keyword_model_stays_with_tflm_over_hundreds_of_calls():
             bias = operator.constant(3 if operator.kind == "svdf" else 2, "int32")
             assert data.count(bias.tobytes()) == 1
             data = data.replace(bias.tobytes(), (bias >> (20 if bias.size > 2 else 22)).tobytes())
-    plan = plan_of(parse_model(data, "keyword.tflite"))
+    plan = plan_model(parse_model(data, "keyword.tflite"))
     x = np.random.default_rng(5).normal(0, 12000, (400, *plan.x[0].shape))
     x = np.clip(x, -32768, 32767).astype(np.int16)
     y = last(plan, Engine(plan).push(x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from importlib import import_module
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from operator_model_int16 import FILES, KINDS, operator_model_int16
 
 from tinystream.plan.model import parse_model
-from tinystream.plan.plan import Wiring, plan_steps
+from tinystream.plan.plan import plan_model
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 
@@ -27,11 +26,8 @@ def compiled(kind, i):
         operator, *x = import_module(f"tinystream.ops.{kind}").EXAMPLES[i]
         data = operator_model_int16(kind, operator, x)
     model = parse_model(data, "operator.tflite")
-    x = tuple(Signal(t.dims, t.dtype, Fraction(30), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - j for j in range(len(x))])
-    plan = plan_steps("operator", x, wiring.steps)
-    blocks = [awkward(s, seed=i + 10 * j) for j, s in enumerate(x)]
+    plan = plan_model(model)
+    blocks = [awkward(s, seed=i + 10 * j) for j, s in enumerate(plan.x)]
     return data, blocks, Engine(plan).push(*blocks)[len(plan.steps) - 1].y
 
 
