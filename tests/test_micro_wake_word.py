@@ -82,7 +82,7 @@ def test_a_mean_that_equals_the_cutoff_is_no_event_of_either_rule():
     """51 of 255 is 0.2: both divisions round alike, so that the limit is that of exact fractions."""
     for window in range(1, 21):
         for percent in range(1, 100):
-            limit = MicroWakeWord(probability_cutoff=percent / 100, sliding_window_size=window, rule="mww_2024_10")._limit()
+            limit = MicroWakeWord(probability_cutoff=percent / 100, sliding_window_size=window, rule="mww_2024_10").least_sum()
             assert limit == percent * 255 * window // 100 + 1
 
 

@@ -24,6 +24,7 @@ from rich.table import Table
 from tinystream import __version__
 from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
+from tinystream.app.importers import FORMATS, RULES, Wishes, read_published, write_app
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
@@ -65,6 +66,8 @@ class EngineChoice(StrEnum):
     native = "native"
 
 
+FormatChoice = StrEnum("FormatChoice", {name: name for name in FORMATS})
+RuleChoice = StrEnum("RuleChoice", {name: name for name in RULES})
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
@@ -223,6 +226,37 @@ def emit(
     <name>.c and .h, its tables, and the kernels that it uses; files of an earlier time are written over.
     """
     for path in emit_c(plan_file(app), out):
+        print(path)
+
+
+@cli.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a microWakeWord manifest (.json), or a .tflite file of MLTK or micro_speech")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="where the app goes; the app's name, here")] = None,
+    kind: Annotated[FormatChoice | None, typer.Option(help="the format, where the file does not tell")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="the app's name")] = None,
+    rule: Annotated[RuleChoice | None, typer.Option(help="microWakeWord: which firmware's detection")] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="microWakeWord: the model, instead of the manifest's")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME", help="of an output; once for each, in order")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write over what is there")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make an app of a published model.
+
+    Writes app.toml and the model beside it, and tells how near the app is to the original: which bits are the same, what differs.
+    """
+    wishes = Wishes(name, rule.value if rule else None, model, tuple(label or ()))
+    imported = read_published(file, kind.value if kind else None, wishes)
+    written = write_app(imported, out or Path(imported.name), force)
+    if as_json:
+        print(json.dumps(imported.as_dict() | {"files": [str(path) for path in written]}, indent=2))
+        return
+    tell(f"{imported.name}: {imported.says}  ({imported.origin}, {imported.credit})")
+    for what, how in imported.near._asdict().items():
+        tell(f"  {what:<9} {how}")
+    for lack in imported.lacks:
+        tell(f"  not here  {lack}")
+    for path in written:
         print(path)
 
 

@@ -74,7 +74,7 @@ class Quantize(Stage):
         scale, zero = self.scale, self.zero
         if self.rule == "micro_wake_word":
             scale, zero = MICRO_WAKE_WORD_SCALE if scale is None else scale, MICRO_WAKE_WORD_ZERO if zero is None else zero
-            if not as_counted(scale, zero) and (zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.01):
+            if not as_counted(scale, zero) and (zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.02):
                 raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, or 1 and 0, "
                                f"not {scale:g} and {zero}",
                                'rule = "nearest"')
