@@ -24,7 +24,7 @@ from rich.table import Table
 from tinystream import __version__
 from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
-from tinystream.app.importers import FORMATS, RULES, Wishes, read_published, write_app
+from tinystream.app.importers import Wishes, read_published, write_app
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
@@ -66,8 +66,21 @@ class EngineChoice(StrEnum):
     native = "native"
 
 
-FormatChoice = StrEnum("FormatChoice", {name: name for name in FORMATS})
-RuleChoice = StrEnum("RuleChoice", {name: name for name in RULES})
+class FormatChoice(StrEnum):
+    """What `import` reads."""
+
+    mltk = "mltk"
+    micro_wake_word = "micro_wake_word"
+    micro_speech = "micro_speech"
+
+
+class RuleChoice(StrEnum):
+    """Whose detection an imported wake word has."""
+
+    mww_2025 = "mww_2025"
+    mww_2024_10 = "mww_2024_10"
+
+
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
@@ -231,12 +244,12 @@ def emit(
 
 @cli.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a microWakeWord manifest (.json), or a .tflite file of MLTK or micro_speech")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a microWakeWord manifest, or a .tflite of MLTK or micro_speech")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="where the app goes; the app's name, here")] = None,
     kind: Annotated[FormatChoice | None, typer.Option(help="the format, where the file does not tell")] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="the app's name")] = None,
     rule: Annotated[RuleChoice | None, typer.Option(help="microWakeWord: which firmware's detection")] = None,
-    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="microWakeWord: the model, instead of the manifest's")] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="microWakeWord: instead of the manifest's model")] = None,
     label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME", help="of an output; once for each, in order")] = None,
     force: Annotated[bool, typer.Option("--force", help="write over what is there")] = False,
     as_json: Json = False,
@@ -245,8 +258,7 @@ def import_command(
 
     Writes app.toml and the model beside it, and tells how near the app is to the original: which bits are the same, what differs.
     """
-    wishes = Wishes(name, rule.value if rule else None, model, tuple(label or ()))
-    imported = read_published(file, kind.value if kind else None, wishes)
+    imported = read_published(file, kind, Wishes(name, rule.value if rule else None, model, tuple(label or ())))
     written = write_app(imported, out or Path(imported.name), force)
     if as_json:
         print(json.dumps(imported.as_dict() | {"files": [str(path) for path in written]}, indent=2))

@@ -140,8 +140,8 @@ class MicroFrontend(Stage):
             raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not below half the sample rate, {float(sample_hz) / 2:g} Hz",
                            f"high_hz = {highest_hz:g}")
         if (deaf := deaf_bands(*found)):
-            tried = range(self.bands - 1, 0, -1)
-            fewer = next((n for n in tried if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, sample_hz, points, self.tables))), None)
+            limits = self.low_hz, self.high_hz, sample_hz, points, self.tables
+            fewer = next((n for n in range(self.bands - 1, 0, -1) if not deaf_bands(*triangles(n, *limits))), None)
             raise AppError(("bands",), f"band {deaf[0]} of {self.bands} covers no bin of an FFT of {points},"
                            f" {float(sample_hz) / points:g} Hz apart",
                            f"bands = {fewer}, or a longer window_ms" if fewer else f"high_hz = {highest_hz:g}")
@@ -270,8 +270,8 @@ def triangles(
     start = np.append(low, corner[:-1])
     which = np.repeat(np.arange(bands + 1), np.diff(edge))
     weight = (corner[which] - at[: which.size]) / (corner[which] - start[which])
-    other = 1 - weight.astype(tables)
-    return edge.astype(np.uint16), *(q12(w, tables).astype(np.uint16) for w in (weight, other))
+    rounded, other = (q12(w, tables).astype(np.uint16) for w in (weight, 1 - weight.astype(tables)))
+    return edge.astype(np.uint16), rounded, other
 
 
 def deaf_bands(edge: np.ndarray, weight: np.ndarray, unweight: np.ndarray) -> list[int]:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tinystream.app.importers import micro_speech, micro_wake_word, mltk
 from tinystream.app.importers.imported import Imported
-from tinystream.app.importers.micro_wake_word import RULES as RULES
 from tinystream.app.importers.source import Source, Wishes
 from tinystream.app.planning import plan_file
 from tinystream.errors import AppErrors, TinystreamError, writing

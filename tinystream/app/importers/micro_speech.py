@@ -45,18 +45,20 @@ def read(source: Source, wishes: Wishes) -> Imported:
         origin=source.name,
         credit="TFLM micro_speech, known by its shape",
         tables=[
-            Table("[source]", [Row("kind", "microphone"), Row("rate_hz", 16_000), Row("block_ms", STEP_MS, "the heartbeat: one feature frame")]),
+            Table("[source]", [Row("kind", "microphone"), Row("rate_hz", 16_000),
+                               Row("block_ms", STEP_MS, "the heartbeat: one feature frame")]),
             Table("[[stage]]", [Row("kind", "micro_frontend", f"{BANDS} log-mel bands of {WINDOW_MS} ms, noise reduction, gain control")]),
-            Table("[[stage]]", [Row("kind", "quantize"), Row("rule", "micro_wake_word", "256 / 666 to the nearest count: micro_speech's, too")]),
-            Table("[[stage]]", [Row("kind", "stack"), Row("frames", FRAMES, "1 s"), Row("every", EVERY, f"a score each {EVERY * STEP_MS} ms")]),
+            Table("[[stage]]", [Row("kind", "quantize"), Row("rule", "micro_wake_word", "256 / 666, rounded: micro_speech's, too")]),
+            Table("[[stage]]", [Row("kind", "stack"), Row("frames", FRAMES, "1 s"),
+                                Row("every", EVERY, f"a score each {EVERY * STEP_MS} ms")]),
             Table("[model]", [Row("file", f"{name}.tflite"), Row("labels", classes)]),
             recognise.detector,
         ],
         model=source.data,
         near=Nearness(
-            features=f"the legacy micro front end, bit for bit, which the example was published with.  Against audio_preprocessor_int8.tflite, "
-                     f"which came later, {GOLDEN[0]} of {GOLDEN[1]} values of TFLM's four clips are equal; that one cuts its filters' weights "
-                     "off where the legacy one rounds them.",
+            features="the legacy micro front end, bit for bit, which the example was published with.  Against "
+                     f"audio_preprocessor_int8.tflite, which came later, {GOLDEN[0]} of {GOLDEN[1]} values of TFLM's four clips are "
+                     "equal; that one cuts its filters' weights off where the legacy one rounds them.",
             scores="the same bits as TFLM's reference kernels, for the same features.",
             events=f"{recognise.near}  The original scores as often as its processor can, so its means are over more scores or fewer.",
         ),

@@ -12,7 +12,7 @@ Source: ESPHome, components/micro_wake_word, releases 2024.7 to 2025; the manife
 from __future__ import annotations
 
 from math import floor
-from typing import Any
+from typing import Any, Literal
 
 from tinystream.app.importers.imported import Imported, Nearness
 from tinystream.app.importers.source import Published, Source, Wishes, content, shape
@@ -21,7 +21,8 @@ from tinystream.app.mistakes import near
 from tinystream.detectors.micro_wake_word import MicroWakeWord
 from tinystream.errors import TinystreamError
 
-RULES = {"mww_2025": "the newer firmware's", "mww_2024_10": "the older firmware's"}
+Rule = Literal["mww_2025", "mww_2024_10"]
+RULES: dict[Rule, str] = {"mww_2025": "the newer firmware's", "mww_2024_10": "the older firmware's"}
 BANDS = 40
 WINDOW_MS = 30
 FRAMES = 10        # more at a time is no streaming model
@@ -47,7 +48,7 @@ def read(source: Source, wishes: Wishes) -> Imported:
     manifest = Manifest(source)
     published = manifest.published(wishes)
     name = wishes.name or app_name(manifest.wake_word, source.path.stem)
-    rule = wishes.rule or "mww_2025"
+    rule: Rule = wishes.rule or "mww_2025"
     frames = published.x.dims[0]
     voice = manifest.wake_word.lower() == "vad"
     stages = [
@@ -159,7 +160,7 @@ def short(value: Any) -> str:
 # --- what becomes of it -------------------------------------------------------------------------------------------
 
 
-def detector(manifest: Manifest, rule: str) -> Table:
+def detector(manifest: Manifest, rule: Rule) -> Table:
     other = next(name for name in RULES if name != rule)
     rows = [
         Row("kind", "micro_wake_word"),
@@ -170,7 +171,7 @@ def detector(manifest: Manifest, rule: str) -> Table:
     return Table("[detect]", rows if manifest.step_ms == 10 else [*rows, Row("feature_step_ms", manifest.step_ms)])
 
 
-def voice_detector(manifest: Manifest, rule: str) -> Table:
+def voice_detector(manifest: Manifest, rule: Rule) -> Table:
     """sum > limit of the firmware as a mean: a threshold rounded down by less than one count of the sum."""
     counts = MicroWakeWord(probability_cutoff=manifest.cutoff, sliding_window_size=manifest.window, rule=rule).least_sum()
     threshold = floor(counts / manifest.window / 256 * 1e6) / 1e6

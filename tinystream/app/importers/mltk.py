@@ -55,6 +55,7 @@ def read(source: Source, wishes: Wishes) -> Imported:
     frames, bands = told.input_shape()
     classes = told.classes(wishes)
     name = wishes.name or app_name(told.text("name") or source.path.stem, source.path.stem)
+    made = told.text("date")[:10]
     every = max(1, ceil(told.number(LATENCY, 100) / told.step_ms))
     recognise = Recognise(
         classes=classes,
@@ -70,7 +71,7 @@ def read(source: Source, wishes: Wishes) -> Imported:
         name=name,
         says=recognise.says,
         origin=source.name,
-        credit=", ".join(["Silicon Labs MLTK", *(f"model {told.text('name')} of {told.text('date')[:10]}" for _ in [0] if told.text("date"))]),
+        credit=f"Silicon Labs MLTK{made and f', made {made}'}",
         tables=[
             Table("[source]", [
                 Row("kind", "microphone"),
@@ -78,7 +79,7 @@ def read(source: Source, wishes: Wishes) -> Imported:
                 Row("block_ms", told.step_ms, "the heartbeat: one feature frame, fe.window_step_ms"),
             ]),
             told.front_end(bands),
-            Table("[[stage]]", [Row("kind", "quantize"), Row("rule", "micro_wake_word", "256 / 666 to the nearest count: MLTK's rounding, too")]),
+            Table("[[stage]]", [Row("kind", "quantize"), Row("rule", "micro_wake_word", "256 / 666, rounded: MLTK's, too")]),
             Table("[[stage]]", [
                 Row("kind", "stack"),
                 Row("frames", frames, f"{told.number('fe.sample_length_ms')} ms, fe.sample_length_ms"),
@@ -144,7 +145,8 @@ class Parameters:
         found = list(wishes.labels) or self.held.get("classes")
         count = self.source.model.y.size
         if not isinstance(found, list) or len(found) != count:
-            raise TinystreamError(f"{self.source.name} gives {count} scores, and {len(found or ())} classes are named", "--label NAME for each")
+            named = len(found or ())
+            raise TinystreamError(f"{self.source.name} gives {count} scores, and {named} classes are named", "--label NAME for each")
         return [printable(str(label), f"a class of {self.source.name}") for label in found]
 
     def thresholds(self, count: int) -> list[int]:
@@ -164,7 +166,7 @@ class Parameters:
             raise self.wrong(f"tell {frames} frames of {bands} features, and the model wants {shape(x)}")
         if not as_counted(x.scale, x.zero):
             raise TinystreamError(
-                f"{self.source.name} counts its input in steps of {x.scale:g} around {x.zero}; MLTK's int8 features are steps of 1 around 0",
+                f"{self.source.name} counts its input in steps of {x.scale:g} around {x.zero}; MLTK's int8 features count in 1 around 0",
                 "train it with int8 features: frontend_dtype = np.int8",
             )
         return frames, bands

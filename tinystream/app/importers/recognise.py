@@ -65,7 +65,9 @@ class Recognise:
             rows.append(Row("threshold", next(iter(limits.values())), f"a mean above {least} of 255: ({least} + 1) / 256"))
         else:
             rows += [Row(f"threshold.{quoted(label)}", limit) for label, limit in limits.items()]
-        return Table("[detect]", [*rows, Row("quiet_s", self.quiet_ms / 1000, f"more than {self.suppression_ms} ms from one alert to the next")])
+        return Table("[detect]", [
+            *rows, Row("quiet_s", self.quiet_ms / 1000, f"from one alert to the next; more than {self.suppression_ms} ms"),
+        ])
 
     @property
     def near(self) -> str:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tinystream.errors import TinystreamError
 from tinystream.plan.model import Model, parse_model
@@ -18,7 +18,7 @@ class Wishes:
     """What the command line may say.  rule: of ESPHome's firmware; labels: of a model that does not carry its own."""
 
     name: str | None = None
-    rule: str | None = None
+    rule: Literal["mww_2025", "mww_2024_10"] | None = None
     model: Path | None = None
     labels: tuple[str, ...] = ()
 
