@@ -65,7 +65,8 @@ class Imported:
     def refuse_idle(self, wishes: Wishes) -> None:
         """A wish that this format has no use for is a misunderstanding."""
         for wish in sorted(wishes.given - self.heeds):
-            raise TinystreamError(f"--{wish} means nothing for {self.origin}, a file of the kind {self.kind}", f"leave --{wish} out")
+            option = f"--{wish.removesuffix('s')}"
+            raise TinystreamError(f"{option} means nothing for {self.origin}, a file of the kind {self.kind}", f"leave {option} out")
 
     def as_dict(self) -> dict[str, Any]:
         """For scripts."""

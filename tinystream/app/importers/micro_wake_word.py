@@ -37,8 +37,8 @@ def fits(source: Source) -> bool:
 
 def streams(published: Published) -> bool:
     """Whether a model takes a few new feature frames and gives one probability."""
-    x, y = published.x, published.y
-    return len(x.dims) == 2 and x.dims[0] <= FRAMES and x.dims[1] == BANDS and y.size == 1
+    dims = published.dims
+    return len(dims) == 2 and dims[0] <= FRAMES and dims[1] == BANDS and published.y.size == 1
 
 
 def read(source: Source, wishes: Wishes) -> Imported:
@@ -49,7 +49,7 @@ def read(source: Source, wishes: Wishes) -> Imported:
     published = manifest.published(wishes)
     name = wishes.name or app_name(manifest.wake_word, source.path.stem)
     rule: Rule = wishes.rule or "mww_2025"
-    frames = published.x.dims[0]
+    frames = published.dims[0]
     voice = manifest.wake_word.lower() == "vad"
     stages = [
         Table("[[stage]]", [Row("kind", "micro_frontend", f"{BANDS} log-mel bands of {WINDOW_MS} ms, noise reduction, gain control")]),

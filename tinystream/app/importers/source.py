@@ -45,6 +45,14 @@ class Published:
         return self.model.outputs[0]
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """Of its input, without what one element is counted as."""
+        dims = self.x.dims
+        while len(dims) > 1 and dims[-1] == 1:
+            dims = dims[:-1]
+        return dims
+
+    @property
     def words(self) -> str:
         """What goes in and comes out."""
         return f"it makes {shape(self.y)} of {shape(self.x)}"
