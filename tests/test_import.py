@@ -92,7 +92,7 @@ def load_says(app: Path) -> str:
 def test_mistakes_in_an_imported_file_are_shown_at_their_line(tmp_path):
     app = imported(published("v2_okay_nabu", tmp_path / "source"), tmp_path / "app")
     toml = app / "app.toml"
-    text = toml.read_text(encoding="utf-8").replace("frames = 3", "frames = 2").replace("probability_cutoff  = 0.97", "probability_cutoff  = 97")
+    text = toml.read_text(encoding="utf-8").replace("frames = 3", "frames = 2").replace("cutoff  = 0.97", "cutoff  = 97")
     toml.write_text(text, encoding="utf-8")
     done = tinystream("show", app)
     line = next(i for i, line in enumerate(text.splitlines(), 1) if line.startswith("probability_cutoff"))

@@ -354,7 +354,7 @@ def test_micro_speech_is_known_by_its_shape_or_by_the_persons_word(here):
     Path("six.tflite").write_bytes(tiny_model(49, 40, 6, 0.1017, -128))
     assert "error: nothing in six.tflite tells what front end it was trained with: it makes 6 int8 of 49x40 int8" in refused("six.tflite")
     assert "six.tflite gives 6 scores, and 4 labels are known" in refused("six.tflite", "--kind", "micro_speech")
-    labels = [word for label in "silence unknown up down left right".split() for word in ("--label", label)]
+    labels = [word for label in ["silence", "unknown", "up", "down", "left", "right"] for word in ("--label", label)]
     assert tinystream("import", "six.tflite", "--kind", "micro_speech", *labels).code == 0
     assert load("six").detect.labels == ("up", "down", "left", "right")
 
