@@ -23,7 +23,10 @@ from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 from tinystream.run.replay import Reading, replay
 from tinystream.run.trace import Trace
+from tinystream.stages.dc_notch import DcNotch
+from tinystream.stages.dynamic_range import DynamicRange
 from tinystream.stages.quantize import Quantize
+from tinystream.stages.stack import Stack
 
 WORDS = {"okay_nabu": 3, "hey_jarvis": 3, "hey_mycroft": 3, "alexa": 39}
 MANIFESTS = ["v1_hey_jarvis", "v2_alexa", "v2_hey_jarvis", "v2_hey_mycroft", "v2_okay_nabu", "v2_vad"]
@@ -222,6 +225,25 @@ def test_features_are_those_of_mltks_own_generator(tmp_path, name, raw, counts):
     for kind, dtype, digest in [("micro_frontend", "<u2", raw), ("quantize", "i1", counts)]:
         y = next(trace.outputs[step.name].y for step in app.steps if step.kind == kind)
         assert (len(y), hashlib.sha256(y.astype(dtype).tobytes()).hexdigest()[:16]) == (79, digest)
+
+
+@pytest.mark.parametrize(("coefficient", "digest"), [(0.95, "2b518a9f0ef25bc8"), (0.5, "dae804567c78f485"), (0.99, "e736f6412c36ac9f")])
+def test_a_notch_before_the_front_end_gives_mltks_features(tmp_path, coefficient, digest):
+    app = load(imported(shared("data/models/mltk/audio_example1.tflite"), tmp_path / "app"))
+    notched = plan(app.model_copy(update={"stages": (DcNotch(coefficient=coefficient), *app.stages)}), tmp_path / "app")
+    trace = replay(notched, Engine(notched), rising(80 * 320), keep="all")
+    y = next(trace.outputs[step.name].y for step in notched.steps if step.kind == "micro_frontend")
+    assert hashlib.sha256(y.astype("<u2").tobytes()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize(("range_db", "digest"), [(40, "905866e967d81966"), (10, "fdc0a3cd1903f210"), (80, "2d847d7193eed4b2")])
+def test_a_dynamic_range_behind_the_stack_gives_mltks_counts(tmp_path, range_db, digest):
+    """A window of 79 frames, as the generator scales all that it is given."""
+    app = load(imported(shared("data/models/mltk/audio_example1.tflite"), tmp_path / "app"))
+    scaled = (app.stages[0], Stack(frames=79), DynamicRange(range=int(range_db * 64 * 0.11512925465) * 2.5 / 64))
+    window = plan(app.model_copy(update={"stages": scaled, "model": None, "detect": None}), tmp_path / "app")
+    y = replay(window, Native(window), rising(80 * 320), keep="all").outputs["dynamic_range"].y
+    assert (len(y), hashlib.sha256(y.tobytes()).hexdigest()[:16]) == (1, digest)
 
 
 def test_an_imported_keyword_model_knows_its_words(tmp_path):

@@ -284,6 +284,23 @@ def test_a_keyword_model_becomes_stages_and_a_detector(here):
     assert app.model.labels == ("go", "stop", "_unknown_")
 
 
+def test_mltks_additions_to_the_front_end_become_stages(here):
+    assert tinystream("import", mltk_model({
+        "fe.dc_notch_filter_enable": True, "fe.dc_notch_filter_coefficient": 0.95,
+        "fe.quantize_dynamic_scale_enable": True, "fe.quantize_dynamic_scale_range_db": 40.0})).code == 0
+    notch, front, stack, scaled = load("two_words").stages
+    assert (notch.kind, notch.coefficient, front.kind, stack.kind, scaled.kind) == (
+        "dc_notch", 0.95, "micro_frontend", "stack", "dynamic_range")
+    plan = plan_file("two_words")
+    (step,) = (step for step in plan.steps if step.kind == "dynamic_range")
+    assert step.params["range"] == 294 == int(40 * 64 * 0.11512925465)
+    assert "dynamic" not in " ".join(read_published(Path("words.tflite")).lacks)
+
+
+def test_a_dynamic_range_of_nothing_is_refused(here):
+    assert "words.tflite cannot be imported: range = 0" in refused(mltk_model({"fe.quantize_dynamic_scale_enable": True}))
+
+
 def test_thresholds_of_their_own_for_each_class(here):
     assert tinystream("import", mltk_model({"detection_threshold_list": [150, 170, 254]})).code == 0
     assert load("two_words").detect.threshold == {"go": 151 / 256, "stop": 171 / 256}

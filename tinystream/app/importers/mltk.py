@@ -2,12 +2,14 @@
 
     fe.…                            micro_frontend, its tables in float64 as MLTK's C computes them; quantize by ESPHome's rule,
                                     which is MLTK's, too (256 / 666), to a model that is trained on those counts
+    fe.dc_notch_filter              dc_notch, before the front end
+    fe.quantize_dynamic_scale       dynamic_range behind the stack, instead of quantize
     fe.sample_length_ms             frames of the stack, as many as the model's input has
     latency_ms                      stack.every: from one score to the next
     detection_threshold, …          recognise.py
 
-MLTK's front end is that of TFLM with three additions.  What an app has no stage for is told: fe.activity_detection_enable,
-fe.dc_notch_filter_enable, fe.quantize_dynamic_scale_enable.
+What an app has no stage for is told: fe.activity_detection, which decides when the firmware asks the model, and the volume_gain
+of its microphone.
 
 Source: SiliconLabs/mltk, cpp/shared/gecko_sdk/audio_feature_generation, cpp/shared/microfrontend, cpp/shared/apps/audio_classifier.
 """
@@ -29,18 +31,8 @@ from tinystream.stages.quantize import as_counted
 
 SMALLEST_IMAGE = 16     # pixels a side; a shorter side is that of a signal
 GAIN, LATENCY = "volume_gain", "latency_ms"
-ADDITIONS = {
-    "fe.activity_detection_enable": "fe.activity_detection: MLTK's firmware scores only after the sound has suddenly risen, here each "
-                                    "window is scored.  The scores are the same, and there can be more alerts.",
-    "fe.dc_notch_filter_enable": "fe.dc_notch_filter: a filter against a constant part of the samples.  Features and scores differ "
-                                 "where the microphone has such a part.",
-    "fe.quantize_dynamic_scale_enable": "fe.quantize_dynamic_scale: MLTK scales each window by its loudest feature, here all are scaled "
-                                        "alike.  Features and scores are OTHERS than those that the model was trained on.",
-}
-SETTINGS = {f"{addition.removesuffix('enable')}{setting}" for addition, settings in {
-    "fe.activity_detection_enable": ("alpha_a", "alpha_b", "arm_threshold", "trip_threshold"),
-    "fe.dc_notch_filter_enable": ("coefficient",), "fe.quantize_dynamic_scale_enable": ("range_db",),
-}.items() for setting in settings}
+ACTIVITY = "fe.activity_detection_enable"
+LN10_DIV_20 = 0.11512925465     # as MLTK writes it
 
 
 def fits(source: Source) -> bool:
@@ -78,19 +70,19 @@ def read(source: Source, wishes: Wishes) -> Imported:
                 Row("rate_hz", told.number("fe.sample_rate_hz")),
                 Row("block_ms", told.step_ms, "the heartbeat: one feature frame, fe.window_step_ms"),
             ]),
+            *told.notch,
             told.front_end(bands),
-            Table("[[stage]]", [Row("kind", "quantize"), Row("rule", "micro_wake_word", "256 / 666, rounded: MLTK's, too")]),
-            Table("[[stage]]", [
+            *told.quantised(Table("[[stage]]", [
                 Row("kind", "stack"),
                 Row("frames", frames, f"{told.number('fe.sample_length_ms')} ms, fe.sample_length_ms"),
                 Row("every", every, f"a score each {every * told.step_ms} ms, {LATENCY}"),
-            ]),
+            ])),
             Table("[model]", [Row("file", f"{name}.tflite"), Row("labels", classes)]),
             recognise.detector,
         ],
         model=source.data,
         near=Nearness(
-            features=told.features,
+            features="the same bits as MLTK's own feature generator, for the same samples.",
             scores="the same bits as TFLM's reference kernels give for those features; a device with MLTK's accelerated kernels may "
                    "differ.  MLTK scores from the start, over features that are 0; here the first score comes with the first full window.",
             events=recognise.near,
@@ -123,9 +115,9 @@ class Parameters:
             raise self.wrong(f"have {key} = {found!r}, which is not a whole number of at least {least}")
         return found
 
-    def real(self, key: str) -> float:
-        """A float32 by its shortest decimal."""
-        found = self.held.get(key)
+    def real(self, key: str, other: float | None = None) -> float:
+        """A float32 by its shortest decimal; `other` where it is not told."""
+        found = self.held.get(key, other)
         if isinstance(found, bool) or not isinstance(found, int | float) or not np.isfinite(found):
             raise self.wrong(f"have {key} = {found!r}, which is not a number" if key in self.held else f"do not tell {key}")
         return float(str(np.float32(found)))
@@ -171,6 +163,25 @@ class Parameters:
             )
         return frames, bands
 
+    @property
+    def notch(self) -> list[Table]:
+        if not self.flag("fe.dc_notch_filter_enable"):
+            return []
+        return [Table("[[stage]]", [Row("kind", "dc_notch"), Row("coefficient", self.real("fe.dc_notch_filter_coefficient", 0.0))])]
+
+    def quantised(self, stack: Table) -> list[Table]:
+        """The stack, with what makes int8: of each feature before it, or of a window behind it."""
+        if not self.flag("fe.quantize_dynamic_scale_enable"):
+            rule = Row("rule", "micro_wake_word", "256 / 666, rounded: MLTK's, too")
+            return [Table("[[stage]]", [Row("kind", "quantize"), rule]), stack]
+        range_db, shift = self.real("fe.quantize_dynamic_scale_range_db", 0.0), self.number("fe.log_scale_shift")
+        counts = int(float(np.float32(range_db) * np.float32(1 << min(shift, 31))) * LN10_DIV_20)
+        scale = 2.5 / 2**shift if self.flag("fe.log_scale_enable") else 1.0
+        return [stack, Table("[[stage]]", [
+            Row("kind", "dynamic_range"),
+            Row("range", counts * scale, f"fe.quantize_dynamic_scale_range_db = {range_db:g}: {counts} counts of a feature"),
+        ])]
+
     def front_end(self, bands: int) -> Table:
         rows = [
             Row("kind", "micro_frontend"),
@@ -198,24 +209,12 @@ class Parameters:
         return Table("[[stage]]", [*rows, Row("tables", "float64", "as MLTK computes window and bands")])
 
     @property
-    def missing(self) -> list[str]:
-        """The front end's additions that are on, and not here."""
-        return [addition for addition in ADDITIONS if self.flag(addition)]
-
-    @property
-    def features(self) -> str:
-        same = "the same bits as MLTK's own feature generator"
-        if {"fe.dc_notch_filter_enable", "fe.quantize_dynamic_scale_enable"} & set(self.missing):
-            return f"NOT those of MLTK, whose front end has what is named below; but for that, {same}."
-        return f"{same}, for the same samples."
-
-    @property
     def lacks(self) -> list[str]:
         gain = self.number(GAIN, 1)
-        known = {*ADDITIONS, *SETTINGS, *KNOWN}
-        unknown = sorted(key for key in self.held if key.startswith("fe.") and key not in known)
+        unknown = sorted(key for key in self.held if key.startswith("fe.") and key not in KNOWN)
         return [
-            *(ADDITIONS[addition] for addition in self.missing),
+            *(["fe.activity_detection: MLTK's firmware scores only after the sound has suddenly risen, here each window is scored.  The "
+               "scores are the same, and there can be more alerts."] if self.flag(ACTIVITY) else []),
             *([f"{GAIN} = {gain}: MLTK's firmware multiplies its microphone's samples by {gain} before the front end; here samples are "
                "taken as they are."] if gain > 1 else []),
             *(f"{key} = {self.held[key]!r}: not known here." for key in unknown if str(self.held[key]).isprintable()),
@@ -226,5 +225,7 @@ KNOWN = {f"fe.{key}" for key in (
     "sample_rate_hz", "sample_length_ms", "window_size_ms", "window_step_ms", "filterbank_n_channels", "filterbank_upper_band_limit",
     "filterbank_lower_band_limit", "noise_reduction_enable", "noise_reduction_smoothing_bits", "noise_reduction_even_smoothing",
     "noise_reduction_odd_smoothing", "noise_reduction_min_signal_remaining", "pcan_enable", "pcan_strength", "pcan_offset",
-    "pcan_gain_bits", "log_scale_enable", "log_scale_shift", "fft_length",
+    "pcan_gain_bits", "log_scale_enable", "log_scale_shift", "fft_length", "dc_notch_filter_enable", "dc_notch_filter_coefficient",
+    "quantize_dynamic_scale_enable", "quantize_dynamic_scale_range_db", "activity_detection_enable", "activity_detection_alpha_a",
+    "activity_detection_alpha_b", "activity_detection_arm_threshold", "activity_detection_trip_threshold",
 )}
