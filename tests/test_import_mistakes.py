@@ -307,6 +307,14 @@ def test_thresholds_of_their_own_for_each_class(here):
     plan_file("two_words")
 
 
+def test_a_class_that_no_mean_is_above_never_alerts(here):
+    assert tinystream("import", mltk_model({"detection_threshold_list": [150, 255, 255]})).code == 0
+    assert (load("two_words").detect.labels, load("two_words").detect.threshold) == (("go",), 151 / 256)
+    assert tinystream("import", mltk_model({"detection_threshold_list": [150, 150, 100]}), "--force").code == 0
+    assert "# a mean above 150 of 255: (150 + 1) / 256" in Path("two_words/app.toml").read_text()
+    assert "no class may alert: go, stop, _unknown_" in refused(mltk_model({"detection_threshold": 255}))
+
+
 def test_without_averaging_the_last_score_counts(here):
     assert tinystream("import", mltk_model({"minimum_count": 0})).code == 0
     assert load("two_words").detect.mean_of == 1
@@ -327,6 +335,8 @@ def test_what_mltk_computes_besides_is_told_to_the_person_and_in_the_file(here, 
 @pytest.mark.parametrize(("changes", "what"), [
     ({"fe.window_size_ms": None}, "the MLTK parameters of words.tflite do not tell fe.window_size_ms"),
     ({"fe.window_step_ms": "20"}, "have fe.window_step_ms = '20', which is not a whole number of at least 1"),
+    ({"fe.window_step_ms": 20.5}, "have fe.window_step_ms = 20.5, which is not a whole number of at least 1"),
+    ({"latency_ms": float("nan")}, "have latency_ms = nan, which is not a whole number"),
     ({"fe.window_step_ms": 0}, "have fe.window_step_ms = 0, which is not a whole number of at least 1"),
     ({"fe.filterbank_upper_band_limit": float("inf")}, "have fe.filterbank_upper_band_limit = inf, which is not a number"),
     ({"fe.sample_length_ms": 200}, "tell 9 frames of 20 features, and the model wants 4x20 int8"),
@@ -334,8 +344,8 @@ def test_what_mltk_computes_besides_is_told_to_the_person_and_in_the_file(here, 
     ({"classes": None}, "words.tflite gives 3 scores, and 0 classes are named"),
     ({"classes": ["_a", "_b", "_c"]}, "no class may alert: _a, _b, _c"),
     ({"classes": ["go", 'x"y', "_"]}, "which an event cannot carry"),
-    ({"detection_threshold": 300}, "have the thresholds [300, 300, 300], not 3 of 0 to 254"),
-    ({"detection_threshold_list": [1, 2]}, "have the thresholds [1, 2], not 3 of 0 to 254"),
+    ({"detection_threshold": 300}, "have the thresholds [300, 300, 300], not 3 of 0 to 255"),
+    ({"detection_threshold_list": [1, 2]}, "have the thresholds [1, 2], not 3 of 0 to 255"),
     ({"fe.filterbank_upper_band_limit": 9000.0}, "words.tflite cannot be imported: high_hz = 9000 is not below half the sample rate"),
 ])
 def test_a_mistake_in_mltks_parameters(here, changes, what):

@@ -85,7 +85,7 @@ def read(source: Source, wishes: Wishes) -> Imported:
             features="the same bits as MLTK's own feature generator, for the same samples.",
             scores="the same bits as TFLM's reference kernels give for those features; a device with MLTK's accelerated kernels may "
                    "differ.  MLTK scores from the start, over features that are 0; here the first score comes with the first full window.",
-            events=recognise.near,
+            events=f"{recognise.near}  A device that takes longer than {recognise.step_ms} ms for a score has fewer of them in its means.",
         ),
         lacks=told.lacks,
     )
@@ -107,13 +107,14 @@ class Parameters:
         self.step_ms = self.number("fe.window_step_ms", least=1)
 
     def number(self, key: str, other: int | None = None, least: int = 0) -> int:
-        """A whole number; `other` where it is not told."""
+        """A whole number, which MLTK may hold as a real one; `other` where it is not told."""
         found = self.held.get(key, other)
         if found is None:
             raise self.wrong(f"do not tell {key}")
-        if isinstance(found, bool) or not isinstance(found, int) or found < least:
+        whole = isinstance(found, int | float) and not isinstance(found, bool) and np.isfinite(found) and found == int(found)
+        if not whole or found < least:
             raise self.wrong(f"have {key} = {found!r}, which is not a whole number of at least {least}")
-        return found
+        return int(found)
 
     def real(self, key: str, other: float | None = None) -> float:
         """A float32 by its shortest decimal; `other` where it is not told."""
@@ -144,8 +145,8 @@ class Parameters:
     def thresholds(self, count: int) -> list[int]:
         """Of each class, 0 to 255."""
         found = self.held.get("detection_threshold_list") or [self.number("detection_threshold", 185)] * count
-        if not isinstance(found, list) or len(found) != count or not all(isinstance(n, int) and 0 <= n < 255 for n in found):
-            raise self.wrong(f"have the thresholds {found}, not {count} of 0 to 254")
+        if not isinstance(found, list) or len(found) != count or not all(isinstance(n, int) and 0 <= n <= 255 for n in found):
+            raise self.wrong(f"have the thresholds {found}, not {count} of 0 to 255")
         return found
 
     def input_shape(self) -> tuple[int, int]:

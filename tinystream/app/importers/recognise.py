@@ -36,8 +36,9 @@ class Recognise:
 
     @property
     def labels(self) -> list[str]:
-        """The classes that alert: not silence, unknown, nor what begins with _."""
-        found = [label for label in self.classes if label.strip("_") not in QUIET_CLASSES and not label.startswith("_")]
+        """The classes that alert: not silence, unknown, what begins with _, nor what no mean is above."""
+        found = [label for label, threshold in zip(self.classes, self.thresholds)
+                 if label not in QUIET_CLASSES and not label.startswith("_") and threshold < 255]
         if not found:
             raise TinystreamError(f"no class may alert: {', '.join(self.classes)}", "--label NAME for each class")
         return found
@@ -59,7 +60,7 @@ class Recognise:
     @property
     def detector(self) -> Table:
         limits = {label: (threshold + 1) / 256 for label, threshold in zip(self.classes, self.thresholds) if label in self.labels}
-        least = min(self.thresholds)
+        least = min(threshold for label, threshold in zip(self.classes, self.thresholds) if label in limits)
         rows = [Row("kind", "smoothed"), Row("labels", self.labels), Row("mean_of", self.mean_of, f"scores, of {self.window_ms} ms")]
         if len(set(limits.values())) == 1:
             rows.append(Row("threshold", next(iter(limits.values())), f"a mean above {least} of 255: ({least} + 1) / 256"))
