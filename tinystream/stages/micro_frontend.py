@@ -18,7 +18,7 @@ the window (30 ms) and block (10 ms) of microWakeWord and ESPHome give the first
 
 Bit for bit the legacy front end of TensorFlow Lite Micro (tensorflow/lite/experimental/microfrontend, kissfft with
 FIXED_POINT=16), as the package pymicro-features builds it; windows of 33 to 2048 samples.  With tables = "float64", that of
-Silicon Labs' MLTK without its additions (notch filter, activity detection).
+Silicon Labs' MLTK without its additions (dc_notch, activity detection); with "signal", TFLM's audio_preprocessor_int8.tflite.
 Source of the gain control: Wang, Getreuer, Hughes, Lyon, Saurous, Trainable Frontend For Robust and Far-Field Keyword
 Spotting, ICASSP 2017.
 """
@@ -61,8 +61,9 @@ class MicroFrontend(Stage):
     gain_bits: int = Field(default=21, ge=0, le=31, description="fractional bits of the gain")
     log: bool = Field(default=True, description="take the logarithm")
     log_scale_shift: int = Field(default=6, ge=0, le=11, description="counts for a factor of e, as a power of two")
-    tables: Literal["float32", "float64"] = Field(
-        default="float32", description="in what the original computes window and bands: float64 in Silicon Labs' MLTK")
+    tables: Literal["float32", "float64", "signal"] = Field(
+        default="float32",
+        description="how the original computes window and bands: float64 in Silicon Labs' MLTK, signal in TFLM's signal library")
 
     def plan(self, x: Signal) -> Step:
         if x.dtype != "int16" or len(x.shape) != 1 or x.sample_hz is None:
@@ -199,7 +200,8 @@ GAIN_LIMIT = 32767      # an int16; beyond it the original flattens the gain, an
 # --- plan time: the tables, rounded as the original rounds them ----------------------------------------------------
 #
 # The original computes them in float32.  cos and pow are those of float64 here, rounded once: what a good float32 libm
-# gives.  log1p is not so: see below.  `tables` = "float64": what C promotes to double where constants have no f behind.
+# gives.  log1p is not so: see below.  `tables` = "float64": what C promotes to double where constants have no f behind;
+# "signal": the Python of the signal library, which cuts weights off and has its window all in float64.
 
 
 def q14(part: float) -> int:
@@ -208,7 +210,9 @@ def q14(part: float) -> int:
 
 
 def hann_q12(length: int, tables: str) -> np.ndarray:
-    """0.5 - 0.5 cos(2 pi (i + 0.5) / length) in Q12; cos takes and gives float32."""
+    """0.5 - 0.5 cos(2 pi (i + 0.5) / length) in Q12; cos takes and gives float32, but for "signal"."""
+    if tables == "signal":
+        return np.rint((0.5 - 0.5 * np.cos(2 * np.pi / length * (np.arange(length) + 0.5))) * 4096).astype(np.int16)
     real = np.dtype(tables).type
     phase = (real(np.float32(2 * np.pi / length)) * (np.arange(length, dtype=real) + real(0.5))).astype(np.float32)
     value = (real(0.5) - real(0.5) * np.cos(phase.astype(np.float64)).astype(np.float32)).astype(np.float32)
@@ -216,7 +220,9 @@ def hann_q12(length: int, tables: str) -> np.ndarray:
 
 
 def q12(value: np.ndarray, tables: str) -> np.ndarray:
-    """To nearest, halves up."""
+    """To nearest, halves up; "signal" cuts off."""
+    if tables == "signal":
+        return np.floor(value * np.float32(4096))
     real = np.dtype(tables).type
     return np.floor(value.astype(real) * real(4096) + real(0.5))
 
@@ -270,8 +276,9 @@ def triangles(
     start = np.append(low, corner[:-1])
     which = np.repeat(np.arange(bands + 1), np.diff(edge))
     weight = (corner[which] - at[: which.size]) / (corner[which] - start[which])
-    rounded, other = (q12(w, tables).astype(np.uint16) for w in (weight, 1 - weight.astype(tables)))
-    return edge.astype(np.uint16), rounded, other
+    other = 1 - weight.astype("float64" if tables == "float64" else "float32")
+    rising, falling = (q12(w, tables).astype(np.uint16) for w in (weight, other))
+    return edge.astype(np.uint16), rising, falling
 
 
 def deaf_bands(edge: np.ndarray, weight: np.ndarray, unweight: np.ndarray) -> list[int]:
@@ -529,7 +536,7 @@ def default_step() -> Step:
 
 EXAMPLES = [
     (MicroFrontend(), AUDIO),
-    (MicroFrontend(pcan=False, noise_reduction=False), AUDIO),
+    (MicroFrontend(pcan=False, noise_reduction=False, tables="signal"), AUDIO),
     (MicroFrontend(log=False, smoothing_bits=8, even_smoothing=0.1, min_signal_remaining=0.2), AUDIO),
     (MicroFrontend(gain_bits=20, pcan_offset=40, log_scale_shift=5), audio(16000, 320)),
     (MicroFrontend(window_ms=16, bands=12, high_hz=3500), audio(8000, 64)),
