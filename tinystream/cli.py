@@ -242,6 +242,28 @@ def emit(
         print(path)
 
 
+@cli.command()
+def stages(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="a stage, operator or detector")] = None,
+    ops: Annotated[bool, typer.Option("--ops", help="list the operators of models instead")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the stages and detectors, or tell all about one."""
+    if name:
+        print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text(output().width))
+        return
+    found = [kind for kind in kinds() if (kind.room == "operator") == ops]
+    if as_json:
+        print(json.dumps([kind.as_dict() for kind in found], indent=2))
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("kind", "is a", "what it does"):
+        table.add_column(column)
+    for kind in found:
+        table.add_row(kind.name, kind.room, kind.summary)
+    output().print(table)
+
+
 @cli.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a microWakeWord manifest, or a .tflite of MLTK or micro_speech")],
@@ -270,28 +292,6 @@ def import_command(
         tell(f"  not here  {lack}")
     for path in written:
         print(path)
-
-
-@cli.command()
-def stages(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="a stage, operator or detector")] = None,
-    ops: Annotated[bool, typer.Option("--ops", help="list the operators of models instead")] = False,
-    as_json: Json = False,
-) -> None:
-    """List the stages and detectors, or tell all about one."""
-    if name:
-        print(json.dumps(describe(name).as_dict(), indent=2) if as_json else describe(name).text(output().width))
-        return
-    found = [kind for kind in kinds() if (kind.room == "operator") == ops]
-    if as_json:
-        print(json.dumps([kind.as_dict() for kind in found], indent=2))
-        return
-    table = Table(box=None, header_style="bold")
-    for column in ("kind", "is a", "what it does"):
-        table.add_column(column)
-    for kind in found:
-        table.add_row(kind.name, kind.room, kind.summary)
-    output().print(table)
 
 
 @cli.command()
