@@ -85,7 +85,10 @@ class DepthwiseConv2d:
         bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(
             axis=0, dtype=np.int64
         )
-        reach = any(place[n] for n in ("pad_y", "pad_x")) or self.padding == "same"
+        reach = [
+            (y - 1) * stride + (taps - 1) * dilation + 1
+            for y, taps, stride, dilation in zip(y.shape, (height, width), self.stride, self.dilation)
+        ]
         return Step(
             module=__name__,
             x=(x,),
@@ -93,7 +96,8 @@ class DepthwiseConv2d:
             params=dict(
                 **place,
                 each=outputs // channels,
-                outside_length=channels if reach else 0,
+                start=0,
+                pixel=channels,
                 x_zero=x.zero,
                 y_zero=self.y_zero,
                 low=low,
@@ -104,7 +108,8 @@ class DepthwiseConv2d:
                 bias=bias.astype(np.int32),
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
-            scratch=dict(outside=("int8", channels if reach else 1), acc=("int32", outputs)),
+            scratch=dict(plane=("int8", reach[0] * reach[1] + 2), acc=("int32", max(y.shape[:2]) + 2)),
+            inplace=outputs == channels,
             cost=dict(mac8=y.size * len(columns), requant=y.size, mem=y.size * len(columns) // 2),
             says=f"{self.weight.shape[0]}x{self.weight.shape[1]} depthwise convolution to {outputs} channels, {self.padding}, "
             f"stride {'x'.join(map(str, self.stride))}",
