@@ -21,7 +21,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,10 +31,10 @@ import numpy as np
 from tinystream.firmware.core import CORES
 from tinystream.firmware.cross import COMMANDS, cross_compiler, cross_compilers
 from tinystream.firmware.measure import Measurement, measure
+from tinystream.ops._prune import pruned
 from tinystream.plan.model import Model, read_model
 from tinystream.plan.operator import ALIASES
-from tinystream.plan.plan import Plan, Wiring, plan_steps
-from tinystream.plan.signal import Signal
+from tinystream.plan.plan import Plan, plan_model
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TINYSTREAM_SHARED", ROOT.parent / "shared"))
@@ -169,11 +169,8 @@ def file_of(name: str) -> Path | None:
 
 
 def planned(model: Model, name: str) -> Plan:
-    """The model alone."""
-    x = tuple(Signal(t.dims, "int8", Fraction(30), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - i for i in range(len(x))])
-    return plan_steps(name, x, wiring.steps)
+    """The model alone, as an app would have it."""
+    return replace(plan_model(pruned(model), Fraction(30)), name=name)
 
 
 def random_blocks(plan: Plan, count: int) -> list[np.ndarray]:

@@ -8,6 +8,8 @@
  */
 #include "${name}.h"
 #include "${name}_tables.h"
+
+#define TS_GROUPS ${groups}             /* kernels and tables for a core without vector instructions */
 ${includes}
 #include <stdatomic.h>
 

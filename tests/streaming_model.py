@@ -16,16 +16,21 @@ SCALE, ZERO = 0.05, -7
 
 @dataclass
 class Graph:
-    """tensors: (shape, dtype, values or None); operators: (kind, inputs, outputs, union, options); tensors are named by strings."""
+    """tensors: (shape, dtype, values or None[, scales, zeros]); operators: (kind, inputs, outputs, union, options); tensors are named by
+    strings."""
 
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     tensors: dict[str, tuple] = field(default_factory=dict)
     operators: list[tuple] = field(default_factory=list)
 
-    def flow(self, name: str, *shape: int) -> str:
-        self.tensors[name] = (shape, "int8", None)
+    def flow(self, name: str, *shape: int, dtype: str = "int8", scale: float = SCALE, zero: int = ZERO) -> str:
+        self.tensors[name] = (shape, dtype, None, [scale], [zero])
         return name
+
+    def operator(self, kind: str, x: list[str], y: str, union: int = 0, options: dict | None = None) -> str:
+        self.operators.append((kind, x, [y], union, options or {}))
+        return y
 
     def constant(self, values, dtype: str = "int32", shape: tuple | None = None) -> str:
         data = np.array(values, dtype)
@@ -87,9 +92,9 @@ def streaming_model(*graphs: Graph) -> bytes:
     for graph in graphs:
         number = {name: i for i, name in enumerate(graph.tensors)}
         tensors = []
-        for name, (shape, dtype, values) in graph.tensors.items():
+        for name, (shape, dtype, values, *quantisation) in graph.tensors.items():
             filled += values is not None
-            scale = ([SCALE], [ZERO]) if dtype == "int8" else ([], [])
+            scale = quantisation or (([SCALE], [ZERO]) if dtype == "int8" else ([], []))
             tensors.append(tensor(b, shape, DTYPES.index(dtype), filled if values is not None else 0, name, *scale))
         operators = []
         for kind, x, y, union, options in graph.operators:
@@ -103,7 +108,7 @@ def streaming_model(*graphs: Graph) -> bytes:
     codes = []
     for kind in kinds:
         builtin = BUILTIN.index(kind)
-        codes.append(table(b, {0: ("int8", min(builtin, 127)), 2: ("int32", 2), 3: ("int32", builtin)}))
+        codes.append(table(b, {0: ("int8", min(builtin, 127)), 2: ("int32", 1 if kind == "SHAPE" else 2), 3: ("int32", builtin)}))
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: codes, 2: made, 4: buffers}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
     return bytes(b.Output())

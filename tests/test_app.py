@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from own_stages.halve import Halve
 from pydantic import ValidationError
+from streaming_model import Graph, streaming_model
 from tiny_model import tiny_model
 
 from tinystream import App, Budget, File, Imu, Microphone, Model, Mqtt, Stdout
@@ -339,10 +340,70 @@ def test_a_broken_stack_keeps_nothing_else_from_being_judged(folder):
     assert [e.path for e in caught.value.errors] == [("stage", 0, "frames"), ("detect", "quiet")]
 
 
-def test_a_model_with_two_inputs_is_refused(folder):
-    (folder / "model.tflite").write_bytes(tiny_model(inputs=2))
-    with pytest.raises(AppErrors, match=r"model\.tflite has 2 inputs, an app feeds one"):
-        CLAP.plan(folder)
+def two_views(folder, model: str = "") -> Path:
+    """An app whose model adds two views of one microphone, and gives the sum and its negative part."""
+    g = Graph()
+    g.inputs = [g.flow("a", 1, 4), g.flow("b", 1, 4, scale=0.02, zero=5)]
+    g.operator("ADD", ["a", "b"], g.flow("sum", 1, 4, scale=0.1), 11)
+    g.operator("RELU", ["sum"], g.flow("relu", 1, 4, scale=0.1))
+    g.outputs = ["sum", "relu"]
+    (folder / "model.tflite").write_bytes(streaming_model(g))
+    return write(folder, TWO_VIEWS_TOML.replace("# model", model))
+
+
+TWO_VIEWS_TOML = """\
+name = "two"
+source = {kind = "microphone", rate_hz = 8_000, block_ms = 0.5}
+
+[[stage]]
+kind = "preemphasis"
+
+[[stage]]
+name = "calm"
+kind = "gate"
+open_db = -90
+from = "source"
+
+[model]
+file = "model.tflite"
+# model
+
+[detect]
+kind = "smoothed"
+threshold = 0.5
+"""
+
+
+def test_a_model_reads_a_stage_for_each_of_its_inputs_and_the_detector_one_output(folder):
+    plan = plan_file(two_views(folder, 'from = ["preemphasis", "calm"]\noutput = 1'))
+    kinds = [step.kind for step in plan.steps]
+    assert kinds == ["preemphasis", "gate", "quantize", "quantize", "add", "relu", "smoothed"]
+    assert [plan.steps[i].y.scale for i in plan.steps[4].sources] == pytest.approx([0.05, 0.02])
+    assert [plan.steps[i].sources for i in (2, 3)] == [(0,), (1,)]
+    assert plan.scores == 5
+    assert plan_file(two_views(folder, 'from = ["preemphasis", "calm"]')).scores == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "says", "help"),
+    [
+        ("", "model.tflite has 2 inputs, and reads 1", "from = [2 names of stages]"),
+        ('from = "calm"', "model.tflite has 2 inputs, and reads 1", "from = [2 names of stages]"),
+        ('from = ["calm", "clam"]', "'clam' names no stage above", "did you mean 'calm'?"),
+        ('from = ["calm", "source"]\noutput = 2', "model.tflite has no output 2", "its outputs are 0 to 1"),
+    ],
+)
+def test_a_model_that_is_not_given_what_it_reads_is_told(folder, model, says, help):
+    with pytest.raises(AppErrors) as caught:
+        plan_file(two_views(folder, model))
+    (error,) = caught.value.errors
+    assert (error.what, error.help) == (says, help)
+
+
+def test_what_the_model_reads_is_part_of_the_hash(folder):
+    said = [plan_file(two_views(folder, f'from = ["{a}", "{b}"]\noutput = {n}')).digest
+            for a, b, n in [("calm", "calm", 0), ("calm", "preemphasis", 0), ("calm", "calm", 1)]]
+    assert len(set(said)) == 3
 
 
 def test_a_detector_without_a_model_reads_the_last_stage():

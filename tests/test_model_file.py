@@ -30,7 +30,7 @@ def signals(model):
 
 def compile_all(data: bytes) -> list[Step]:
     model = parse_model(data, "model.tflite")
-    return model.plan(*signals(model))
+    return model.plan(*signals(model)).steps
 
 
 # --- damage -------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_an_input_of_another_size_scale_or_type_is_refused_with_both_told():
 def test_a_stack_without_the_channel_axis_fits():
     model = parse_model(tiny_model(), "model.tflite")
     x = replace(signals(model)[0], shape=(4, 5), scale=0.5 * (1 + 1e-8))
-    steps = model.plan(x)
+    steps = model.plan(x).steps
     assert [s.kind for s in steps] == ["conv_2d"]
     assert steps[0].x[0].shape == (4, 5)
     assert steps[0].sources == (-1,)
@@ -155,18 +155,18 @@ def test_a_model_describes_itself():
 
 def test_reshapes_and_float_ends_are_no_steps():
     model = read_model(path("arm_kws/cnn_s_quantized"))
-    assert [s.kind for s in model.plan(*signals(model))] == ["conv_2d", "conv_2d", *["fully_connected"] * 3, "softmax"]
+    assert [s.kind for s in model.plan(*signals(model)).steps] == ["conv_2d", "conv_2d", *["fully_connected"] * 3, "softmax"]
     assert model.inputs[0].dtype == model.outputs[0].dtype == "int8"
 
 
 def test_a_depthwise_convolution_of_one_channel_is_a_convolution():
     model = read_model(path("tflm/micro_speech_quantized"))
-    assert [s.kind for s in model.plan(*signals(model))] == ["conv_2d", "fully_connected", "softmax"]
+    assert [s.kind for s in model.plan(*signals(model)).steps] == ["conv_2d", "fully_connected", "softmax"]
 
 
 def test_branches_read_the_step_they_name():
     model = read_model(path("mlperf_tiny/ic_resnet_int8"))
-    steps = model.plan(*signals(model))
+    steps = model.plan(*signals(model)).steps
     adds = [(i, s) for i, s in enumerate(steps) if s.kind == "add"]
     assert len(adds) == 3
     assert all(len(s.sources) == 2 and max(s.sources) < i for i, s in adds)

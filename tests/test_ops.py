@@ -13,7 +13,7 @@ from tinystream.errors import ModelError
 from tinystream.ops.conv_2d import Conv2d
 from tinystream.ops.softmax import Softmax
 from tinystream.plan.model import parse_model
-from tinystream.plan.plan import Wiring, plan_steps
+from tinystream.plan.plan import plan_model
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 
@@ -33,10 +33,8 @@ def compiled(kind, i):
     """(file, inputs, outputs) of an example, through a file and back."""
     data = file_of(kind, i)
     model = parse_model(data, "operator.tflite")
-    x = tuple(Signal(t.dims, "int8", Fraction(30), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - j for j in range(len(x))])
-    plan = plan_steps("operator", x, wiring.steps)
+    plan = plan_model(model)
+    x = plan.x
     rng = np.random.default_rng(i)
     blocks = [rng.integers(-128, 128, (24, *s.shape), dtype=np.int8) for s in x]
     for block, s in zip(blocks, x):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -17,8 +18,21 @@ from tinystream.run.native import Native
 COMPILERS = {c.name: c for c in compilers()}
 
 
-def c_outputs(plan, x, folder, compiler):
-    program = build_stream(plan, folder, compiler, spread=True)
+FORMS = {"groups": ("groups", ()), "singles": ("groups", ("-DTS_PAIRS=0",)), "rows": ("rows", ())}
+"""Form of the emitted C, flags; a kernel that has one form is built once."""
+
+
+def forms(module):
+    return [*FORMS] if hasattr(import_module(module), "IN_GROUPS") else ["groups"]
+
+
+FORMED = [(module, i, form) for module, i in CASES for form in forms(module)]
+FORMED_IDS = [f"{id_}-{form}" for (module, i), id_ in zip(CASES, IDS) for form in forms(module)]
+
+
+def c_outputs(plan, x, folder, compiler, form):
+    told, flags = FORMS[form]
+    program = build_stream(plan, folder, compiler, spread=True, form=told, more=flags)
     raw = b"".join(block.tobytes() for group in zip(*x) for block in group)
     done = subprocess.run([program], input=raw, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
@@ -26,13 +40,13 @@ def c_outputs(plan, x, folder, compiler):
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize(("module", "i"), CASES, ids=IDS)
-def test_c_gives_the_bits_of_numpy(module, i, compiler, tmp_path):
+@pytest.mark.parametrize(("module", "i", "form"), FORMED, ids=FORMED_IDS)
+def test_c_gives_the_bits_of_numpy(module, i, form, compiler, tmp_path):
     stage, signals = example(module, i)
     plan = plan_stage("same", stage, *signals)
     x = blocks(module, signals)
     host = Engine(plan).push(*x)
-    firmware = c_outputs(plan, x, tmp_path, COMPILERS[compiler])
+    firmware = c_outputs(plan, x, tmp_path, COMPILERS[compiler], form)
     assert any(len(f.when) for f in host.values()), "an example that never fires tests nothing"
     for index, step in enumerate(plan.steps):
         np.testing.assert_array_equal(firmware[index][0], host[index].when, err_msg=f"when {step.name} fires")

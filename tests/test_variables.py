@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -15,8 +14,7 @@ from test_model import reference
 from tinystream.app.planning import plan_file
 from tinystream.errors import ModelError
 from tinystream.plan.model import parse_model, read_model
-from tinystream.plan.plan import Wiring, plan_steps
-from tinystream.plan.signal import Signal
+from tinystream.plan.plan import plan_model
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 from tinystream.run.replay import Reading, replay
@@ -34,16 +32,9 @@ def path(name):
     return shared("data", "models", "micro_wake_word", f"{name}.tflite")
 
 
-def planned(model):
-    x = tuple(Signal(t.dims, "int8", Fraction(100, 3), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - i for i in range(len(x))])
-    return plan_steps("model", x, wiring.steps)
-
-
 @cache
 def compiled(name):
-    return planned(read_model(path(name)))
+    return plan_model(read_model(path(name)))
 
 
 def last(plan, fired):
@@ -251,7 +242,7 @@ FORMS = [convolution_like, dropped_before_it_is_joined, more_new_than_kept, two_
 def test_a_delay_line_of_any_form_is_what_tflm_computes(build):
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="needs the tflite-micro package")
     data = streams(build)
-    plan = planned(parse_model(data, "model.tflite"))
+    plan = plan_model(parse_model(data, "model.tflite"))
     x = np.random.default_rng(1).integers(-128, 128, (20, *plan.x[0].shape), dtype=np.int8)
     tflm = runtime.Interpreter.from_bytes(data, arena_size=1 << 16)
     y = last(plan, Engine(plan).push(x))
@@ -264,7 +255,7 @@ def test_a_delay_line_of_any_form_is_what_tflm_computes(build):
 
 def test_nothing_is_remembered_that_nobody_reads():
     def remembered(build):
-        return sum(step.state["values"].size for step in planned(parse_model(streams(build), "model.tflite")).steps if step.state)
+        return sum(step.state["values"].size for step in plan_model(parse_model(streams(build), "model.tflite")).steps if step.state)
 
     assert remembered(two_windows) == 3 * 3, "rows 1, 2 and 3 of 6"
     assert remembered(dropped_before_it_is_joined) == 3 * 3
@@ -272,14 +263,14 @@ def test_nothing_is_remembered_that_nobody_reads():
 
 def test_start_values_are_those_of_the_subgraph_that_is_called_once():
     model = parse_model(streams(convolution_like, starts(v=np.full((1, 4, 3), 20, np.int8))), "model.tflite")
-    plan = planned(model)
+    plan = plan_model(model)
     x = np.full((2, 2, 3), 30, np.int8)
     y = Engine(plan).push(x)[0].y
     assert y.tolist() == [[20] * 12 + [30] * 6, [20] * 6 + [30] * 12]
 
 
 def test_without_start_values_a_variable_begins_at_its_zero():
-    y = Engine(planned(parse_model(streams(convolution_like), "model.tflite"))).push(np.zeros((1, 2, 3), np.int8))[0].y
+    y = Engine(plan_model(parse_model(streams(convolution_like), "model.tflite"))).push(np.zeros((1, 2, 3), np.int8))[0].y
     assert y.tolist() == [[ZERO] * 12 + [0] * 6]
     assert SCALE == 0.05
 
@@ -323,6 +314,6 @@ def never_written(graph):
 def test_what_is_no_delay_line_is_refused(build, given, says):
     more = [starts(**given)] if given else []
     with pytest.raises(ModelError) as error:
-        planned(parse_model(streams(build, *more), "model.tflite"))
+        plan_model(parse_model(streams(build, *more), "model.tflite"))
     assert says in error.value.what
     assert error.value.help

@@ -2,46 +2,225 @@
 #ifndef TS_CONV_2D_H
 #define TS_CONV_2D_H
 
-#include "ts_dot.h"
 #include "ts_requant.h"
+#if TS_GROUPS
+#include "ts_groups.h"
+#else
+#include "ts_dot.h"
+#endif
 
 struct ts_conv_2d {
     int32_t height, width, channels;        /* of x */
-    int32_t y_height, y_width, outputs;     /* of y */
+    int32_t y_height, y_width, outputs;
     int32_t kernel_height, kernel_width;
     int32_t stride_y, stride_x;
     int32_t dilation_y, dilation_x;
     int32_t pad_y, pad_x;                   /* rows and columns by which the first window begins outside */
+    int32_t pairs;                          /* whether two windows may share words */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
-    const int8_t *weight;                   /* [outputs][kernel_height][kernel_width][channels] */
-    const int32_t *bias;                    /* for x counted from -128 */
+    const int8_t *weight;                   /* [outputs][terms]; with TS_GROUPS [outputs / 4][terms][4] and what is left */
+    const int32_t *bias;                    /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;
     const int8_t *shift;
-    uint8_t *patch;                         /* one window, or two side by side, counted from -128 */
-    int32_t *acc;                           /* [outputs], or two of them */
+    int32_t *patch;                         /* one window, or two: [terms] words, or as many bytes as they have */
 };
 
-/* the window whose first corner is (row, column) of x; x_zero where it is outside */
-static inline void ts_conv_2d_gather(const struct ts_conv_2d *k, const int8_t *x, int32_t row, int32_t column, uint8_t *patch)
+/* Where a window lies in x: its first row and column, and whether all of it is inside, each of its rows in one piece. */
+struct ts_conv_2d_window {
+    int32_t row, column;
+    bool whole;
+};
+
+static inline struct ts_conv_2d_window ts_conv_2d_at(const struct ts_conv_2d *k, int32_t pixel)
 {
-    const bool whole_rows = k->dilation_x == 1 && column >= 0 && column + k->kernel_width <= k->width;
-    const int32_t pixels = whole_rows ? k->kernel_width : 1;
-    const bool one_piece = whole_rows && k->kernel_width == k->width && k->dilation_y == 1 && row >= 0
-        && row + k->kernel_height <= k->height;
-    if (one_piece) {
-        ts_dot_bytes(x + row * k->width * k->channels, k->kernel_height * k->kernel_width * k->channels, patch);
+    struct ts_conv_2d_window w = { pixel / k->y_width * k->stride_y - k->pad_y, pixel % k->y_width * k->stride_x - k->pad_x, false };
+    w.whole = k->dilation_x == 1 && w.column >= 0 && w.column + k->kernel_width <= k->width && w.row >= 0
+        && w.row + (k->kernel_height - 1) * k->dilation_y < k->height;
+    return w;
+}
+
+/* the first value of a window's row u, where it is whole */
+static inline const int8_t *ts_conv_2d_row(const struct ts_conv_2d *k, const int8_t *x, struct ts_conv_2d_window w, int32_t u)
+{
+    return x + ((w.row + u * k->dilation_y) * k->width + w.column) * k->channels;
+}
+
+/* a tap's values; NULL where it lies outside */
+static inline const int8_t *ts_conv_2d_tap(const struct ts_conv_2d *k, const int8_t *x, struct ts_conv_2d_window w, int32_t u, int32_t v)
+{
+    const int32_t row = w.row + u * k->dilation_y, column = w.column + v * k->dilation_x;
+    const bool inside = row >= 0 && row < k->height && column >= 0 && column < k->width;
+    return inside ? x + (row * k->width + column) * k->channels : NULL;
+}
+
+#if TS_GROUPS
+
+/* one window, in its place where it is in one piece there, or gathered */
+static inline const int8_t *ts_conv_2d_one(const struct ts_conv_2d *k, const int8_t *x, int32_t pixel)
+{
+    const struct ts_conv_2d_window w = ts_conv_2d_at(k, pixel);
+    if (w.whole && (k->kernel_height == 1 || (k->kernel_width == k->width && k->dilation_y == 1))) {
+        return ts_conv_2d_row(k, x, w, 0);
+    }
+    int8_t *patch = (int8_t *)k->patch;
+    for (int32_t u = 0; u < k->kernel_height; u++) {
+        for (int32_t v = 0; v < k->kernel_width; v++, patch += k->channels) {
+            const int8_t *tap = ts_conv_2d_tap(k, x, w, u, v);
+            if (tap != NULL) {
+                memcpy(patch, tap, (size_t)k->channels);
+            } else {
+                memset(patch, k->x_zero, (size_t)k->channels);
+            }
+        }
+    }
+    return (const int8_t *)k->patch;
+}
+
+/* y[outputs] of one window */
+static inline void ts_conv_2d_single(const struct ts_conv_2d *k, const int8_t *x, int32_t terms, int8_t *y)
+{
+    const int8_t *weight = k->weight;
+    int32_t o = 0;
+    for (; o + 4 <= k->outputs; o += 4, weight += 4 * terms) {
+        int32_t sum[4];
+        ts_sum_4(weight, x, terms, sum);
+        for (int32_t i = 0; i < 4; i++) {
+            y[o + i] = ts_requant8(sum[i] + k->bias[o + i], k->multiplier[o + i], k->shift[o + i], k->y_zero, k->low, k->high);
+        }
+    }
+    for (; o < k->outputs; o++, weight += terms) {
+        y[o] = ts_requant8(ts_sum_1(weight, x, terms) + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+    }
+}
+
+#if TS_PAIRS
+
+/* one of two windows of which a part lies outside, or whose rows have gaps */
+static inline void ts_conv_2d_pair_taps(const struct ts_conv_2d *k, const int8_t *x, int32_t pixel, bool second)
+{
+    const struct ts_conv_2d_window w = ts_conv_2d_at(k, pixel);
+    int32_t *pair = k->patch;
+    for (int32_t u = 0; u < k->kernel_height; u++) {
+        for (int32_t v = 0; v < k->kernel_width; v++, pair += k->channels) {
+            const int8_t *tap = ts_conv_2d_tap(k, x, w, u, v);
+            if (tap == NULL) {
+                for (int32_t c = 0; c < k->channels; c++) {
+                    pair[c] = second ? pair[c] + k->x_zero * (1 << TS_PAIR_SHIFT) : k->x_zero;
+                }
+            } else if (second) {
+                ts_pair_second(tap, k->channels, pair);
+            } else {
+                ts_pair_first(tap, k->channels, pair);
+            }
+        }
+    }
+}
+
+/* windows `pixel` and the one after it, side by side in the words of patch */
+static inline void ts_conv_2d_pair(const struct ts_conv_2d *k, const int8_t *x, int32_t pixel)
+{
+    const struct ts_conv_2d_window w0 = ts_conv_2d_at(k, pixel), w1 = ts_conv_2d_at(k, pixel + 1);
+    const int32_t count = k->kernel_width * k->channels;
+    if (w0.whole && w1.whole) {
+        for (int32_t u = 0; u < k->kernel_height; u++) {
+            ts_pair_both(ts_conv_2d_row(k, x, w0, u), ts_conv_2d_row(k, x, w1, u), count, k->patch + u * count);
+        }
+    } else {
+        ts_conv_2d_pair_taps(k, x, pixel, false);
+        ts_conv_2d_pair_taps(k, x, pixel + 1, true);
+    }
+}
+
+/* y[2][outputs] of the two windows in patch */
+static inline void ts_conv_2d_double(const struct ts_conv_2d *k, int32_t terms, int8_t *y)
+{
+    const int8_t *weight = k->weight;
+    int8_t *y1 = y + k->outputs;
+    int32_t o = 0;
+    for (; o + 4 <= k->outputs; o += 4, weight += 4 * terms) {
+        for (int32_t i = o; i < o + 4; i += 2) {
+            int32_t sum[4];
+            ts_sum_pair_2(weight + (i - o), k->patch, terms, sum);
+            y[i] = ts_requant8(sum[0] + k->bias[i], k->multiplier[i], k->shift[i], k->y_zero, k->low, k->high);
+            y1[i] = ts_requant8(sum[2] + k->bias[i], k->multiplier[i], k->shift[i], k->y_zero, k->low, k->high);
+            y[i + 1] = ts_requant8(sum[1] + k->bias[i + 1], k->multiplier[i + 1], k->shift[i + 1], k->y_zero, k->low, k->high);
+            y1[i + 1] = ts_requant8(sum[3] + k->bias[i + 1], k->multiplier[i + 1], k->shift[i + 1], k->y_zero, k->low, k->high);
+        }
+    }
+    for (; o < k->outputs; o++, weight += terms) {
+        int32_t sum[2];
+        ts_sum_pair_1(weight, k->patch, terms, sum);
+        y[o] = ts_requant8(sum[0] + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+        y1[o] = ts_requant8(sum[1] + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+    }
+}
+
+#endif
+
+/* x[height][width][channels] -> y[y_height][y_width][outputs] */
+static void ts_conv_2d(const struct ts_conv_2d *k, const int8_t *x, int8_t *y)
+{
+    const int32_t terms = k->kernel_height * k->kernel_width * k->channels, pixels = k->y_height * k->y_width;
+    int32_t pixel = 0;
+#if TS_PAIRS
+    if (k->pairs) {
+        for (; pixel + 2 <= pixels; pixel += 2, y += 2 * k->outputs) {
+            ts_conv_2d_pair(k, x, pixel);
+            ts_conv_2d_double(k, terms, y);
+        }
+    }
+#endif
+    for (; pixel < pixels; pixel++, y += k->outputs) {
+        ts_conv_2d_single(k, ts_conv_2d_one(k, x, pixel), terms, y);
+    }
+}
+
+#else
+
+enum { TS_CONV_2D_OUTPUTS = 32 };           /* at once: they bound the stack */
+
+/* a window, counted from -128 */
+static inline void ts_conv_2d_gather(const struct ts_conv_2d *k, const int8_t *x, int32_t pixel, uint8_t *patch)
+{
+    const struct ts_conv_2d_window w = ts_conv_2d_at(k, pixel);
+    const int32_t count = k->kernel_width * k->channels;
+    if (w.whole) {
+        const bool one_piece = k->kernel_width == k->width && k->dilation_y == 1;
+        const int32_t rows = one_piece ? 1 : k->kernel_height, length = one_piece ? k->kernel_height * count : count;
+        for (int32_t u = 0; u < rows; u++) {
+            ts_dot_bytes(ts_conv_2d_row(k, x, w, u), length, patch + u * length);
+        }
         return;
     }
-    for (int32_t u = 0; u < k->kernel_height; u++, row += k->dilation_y) {
-        for (int32_t v = 0; v < k->kernel_width; v += pixels) {
-            const int32_t at = column + v * k->dilation_x;
-            if (row >= 0 && row < k->height && at >= 0 && at < k->width) {
-                ts_dot_bytes(x + (row * k->width + at) * k->channels, pixels * k->channels, patch);
+    for (int32_t u = 0; u < k->kernel_height; u++) {
+        for (int32_t v = 0; v < k->kernel_width; v++, patch += k->channels) {
+            const int8_t *tap = ts_conv_2d_tap(k, x, w, u, v);
+            if (tap != NULL) {
+                ts_dot_bytes(tap, k->channels, patch);
             } else {
-                memset(patch, k->x_zero + 128, (size_t)(pixels * k->channels));
+                memset(patch, k->x_zero + 128, (size_t)k->channels);
             }
-            patch += pixels * k->channels;
+        }
+    }
+}
+
+/* y[count][outputs] of one window or two */
+static inline void ts_conv_2d_rows(const struct ts_conv_2d *k, const uint8_t *patch, int32_t terms, int32_t count, int8_t *y)
+{
+    int32_t acc[2 * TS_CONV_2D_OUTPUTS];
+    for (int32_t o = 0; o < k->outputs; o += TS_CONV_2D_OUTPUTS) {
+        const int32_t outputs = k->outputs - o < TS_CONV_2D_OUTPUTS ? k->outputs - o : TS_CONV_2D_OUTPUTS;
+        for (int32_t p = 0; p < count; p++) {
+            memcpy(acc + p * outputs, k->bias + o, (size_t)outputs * sizeof *acc);
+        }
+        if (count == 2) {
+            ts_dot_2(k->weight + o * terms, patch, terms, outputs, acc);
+        } else {
+            ts_dot_1(k->weight + o * terms, terms, patch, terms, outputs, acc);
+        }
+        for (int32_t p = 0; p < count; p++) {
+            ts_requant_row(acc + p * outputs, k->multiplier + o, k->shift + o, outputs, k->y_zero, k->low, k->high, y + p * k->outputs + o);
         }
     }
 }
@@ -49,29 +228,17 @@ static inline void ts_conv_2d_gather(const struct ts_conv_2d *k, const int8_t *x
 /* x[height][width][channels] -> y[y_height][y_width][outputs] */
 static void ts_conv_2d(const struct ts_conv_2d *k, const int8_t *x, int8_t *y)
 {
-    const int32_t terms = k->kernel_height * k->kernel_width * k->channels;
-    int32_t waiting = 0;                    /* windows in patch */
-
-    for (int32_t i = 0; i < k->y_height; i++) {
-        for (int32_t j = 0; j < k->y_width; j++) {
-            const bool last = i == k->y_height - 1 && j == k->y_width - 1;
-            ts_conv_2d_gather(k, x, i * k->stride_y - k->pad_y, j * k->stride_x - k->pad_x, k->patch + waiting * terms);
-            memcpy(k->acc + waiting * k->outputs, k->bias, (size_t)k->outputs * sizeof *k->acc);
-            waiting++;
-            if (waiting < 2 && !last) {
-                continue;
-            }
-            if (waiting == 2) {
-                ts_dot_2(k->weight, k->patch, terms, k->outputs, k->acc);
-            } else {
-                ts_dot_1(k->weight, terms, k->patch, terms, k->outputs, k->acc);
-            }
-            for (int32_t p = 0; p < waiting; p++, y += k->outputs) {
-                ts_requant_row(k->acc + p * k->outputs, k->multiplier, k->shift, k->outputs, k->y_zero, k->low, k->high, y);
-            }
-            waiting = 0;
+    const int32_t terms = k->kernel_height * k->kernel_width * k->channels, pixels = k->y_height * k->y_width;
+    uint8_t *patch = (uint8_t *)k->patch;
+    for (int32_t pixel = 0; pixel < pixels; pixel += 2, y += 2 * k->outputs) {
+        const int32_t count = pixels - pixel < 2 ? pixels - pixel : 2;
+        for (int32_t p = 0; p < count; p++) {
+            ts_conv_2d_gather(k, x, pixel + p, patch + p * terms);
         }
+        ts_conv_2d_rows(k, patch, terms, count, y);
     }
 }
+
+#endif
 
 #endif

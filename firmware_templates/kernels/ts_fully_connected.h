@@ -2,40 +2,69 @@
 #ifndef TS_FULLY_CONNECTED_H
 #define TS_FULLY_CONNECTED_H
 
-#include "ts_dot.h"
 #include "ts_requant.h"
-
-enum { TS_FULLY_CONNECTED_INPUTS = 512, TS_FULLY_CONNECTED_OUTPUTS = 64 };     /* at once: they bound the scratch */
+#if TS_GROUPS
+#include "ts_groups.h"
+#else
+#include "ts_dot.h"
+#endif
 
 struct ts_fully_connected {
     int32_t rows;               /* how often the layer is applied, to inputs side by side */
     int32_t inputs, outputs;
     int32_t y_zero;
     int32_t low, high;          /* the activation: y stays between */
-    const int8_t *weight;       /* [outputs][inputs] */
-    const int32_t *bias;        /* for x counted from -128 */
+    const int8_t *weight;       /* [outputs][inputs]; with TS_GROUPS [outputs / 4][inputs][4] and what is left */
+    const int32_t *bias;        /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;
     const int8_t *shift;
-    uint8_t *bytes;             /* some of x, counted from -128 */
-    int32_t *acc;
 };
+
+#if TS_GROUPS
 
 /* x[rows][inputs] -> y[rows][outputs] */
 static void ts_fully_connected(const struct ts_fully_connected *k, const int8_t *x, int8_t *y)
 {
     for (int32_t row = 0; row < k->rows; row++, x += k->inputs) {
+        const int8_t *weight = k->weight;
+        int32_t o = 0;
+        for (; o + 4 <= k->outputs; o += 4, weight += 4 * k->inputs, y += 4) {
+            int32_t sum[4];
+            ts_sum_4(weight, x, k->inputs, sum);
+            for (int32_t i = 0; i < 4; i++) {
+                y[i] = ts_requant8(sum[i] + k->bias[o + i], k->multiplier[o + i], k->shift[o + i], k->y_zero, k->low, k->high);
+            }
+        }
+        for (; o < k->outputs; o++, weight += k->inputs, y++) {
+            *y = ts_requant8(ts_sum_1(weight, x, k->inputs) + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+        }
+    }
+}
+
+#else
+
+enum { TS_FULLY_CONNECTED_INPUTS = 512, TS_FULLY_CONNECTED_OUTPUTS = 64 };     /* at once: they bound the stack */
+
+/* x[rows][inputs] -> y[rows][outputs] */
+static void ts_fully_connected(const struct ts_fully_connected *k, const int8_t *x, int8_t *y)
+{
+    uint8_t bytes[TS_FULLY_CONNECTED_INPUTS];
+    int32_t acc[TS_FULLY_CONNECTED_OUTPUTS];
+    for (int32_t row = 0; row < k->rows; row++, x += k->inputs) {
         for (int32_t o = 0; o < k->outputs; o += TS_FULLY_CONNECTED_OUTPUTS) {
             const int32_t outputs = k->outputs - o < TS_FULLY_CONNECTED_OUTPUTS ? k->outputs - o : TS_FULLY_CONNECTED_OUTPUTS;
-            memcpy(k->acc, k->bias + o, (size_t)outputs * sizeof *k->acc);
+            memcpy(acc, k->bias + o, (size_t)outputs * sizeof *acc);
             for (int32_t i = 0; i < k->inputs; i += TS_FULLY_CONNECTED_INPUTS) {
                 const int32_t inputs = k->inputs - i < TS_FULLY_CONNECTED_INPUTS ? k->inputs - i : TS_FULLY_CONNECTED_INPUTS;
-                ts_dot_bytes(x + i, inputs, k->bytes);
-                ts_dot_1(k->weight + o * k->inputs + i, k->inputs, k->bytes, inputs, outputs, k->acc);
+                ts_dot_bytes(x + i, inputs, bytes);
+                ts_dot_1(k->weight + o * k->inputs + i, k->inputs, bytes, inputs, outputs, acc);
             }
-            ts_requant_row(k->acc, k->multiplier + o, k->shift + o, outputs, k->y_zero, k->low, k->high, y);
+            ts_requant_row(acc, k->multiplier + o, k->shift + o, outputs, k->y_zero, k->low, k->high, y);
             y += outputs;
         }
     }
 }
+
+#endif
 
 #endif

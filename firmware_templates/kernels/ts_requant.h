@@ -26,6 +26,16 @@ static inline int8_t ts_product8(int32_t product, int32_t multiplier, int32_t sh
                      low, high);
 }
 
+/* A sum, requantised.  The sum fits 32 bits, and so does what is shifted left where a layer magnifies: the rest is clamped. */
+static inline int8_t ts_requant8(int32_t acc, int32_t multiplier, int32_t shift, int32_t zero, int32_t low, int32_t high)
+{
+    if (shift < 0) {
+        const int32_t v = ts_requant_down(acc, multiplier, shift) + zero;
+        return (int8_t)(v < low ? low : v > high ? high : v);
+    }
+    return ts_clamp8((((int64_t)acc * multiplier + ((int64_t)1 << (30 - shift))) >> (31 - shift)) + zero, low, high);
+}
+
 /* Every channel's requant, the zero and the activation.  Only a layer that magnifies has a shift >= 0. */
 static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *restrict multiplier, const int8_t *restrict shift,
                                   int32_t count, int32_t zero, int32_t low, int32_t high, int8_t *restrict y)

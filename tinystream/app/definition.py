@@ -42,6 +42,10 @@ class Model(Definition):
 
     file: str = Field(min_length=1, description="path of the .tflite file, from the folder of the definition", examples=["model.tflite"])
     labels: tuple[str, ...] = Field(default=(), description="what each output of the model means, in order", examples=[["no", "yes"]])
+    from_: str | tuple[str, ...] | None = Field(
+        default=None, alias="from", description="stage that it reads, or a list: one for each of its inputs; else the last stage"
+    )
+    output: int = Field(default=0, ge=0, description="which output of the model the detector reads, counted from 0")
 
     def __init__(self, *file: str, **options: Any) -> None:
         super().__init__(**dict(zip(("file",), file, strict=True)) if file else {}, **options)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tinystream.app.definition import App
+from tinystream.app.definition import App, Model
 from tinystream.plan.fixed import KERNELS_VERSION
 from tinystream.plan.stage import Definition
 
@@ -31,9 +31,14 @@ def content(app: App, base: Path) -> dict[str, Any]:
         "name": app.name,
         "source": described(app.source),
         "stages": [described(stage) for stage in app.stages],
-        "model": app.model and {"sha256": sha256(base / app.model.file), "labels": app.model.labels},
+        "model": app.model and {"sha256": sha256(base / app.model.file), **described_model(app.model)},
         "detect": app.detect and described(app.detect),
     }
+
+
+def described_model(model: Model) -> dict[str, Any]:
+    """What is said of the model beside its file; what is not said leaves no trace, so that an older definition keeps its hash."""
+    return {"labels": model.labels} | ({"from": model.from_} if model.from_ else {}) | ({"output": model.output} if model.output else {})
 
 
 def described(entry: Definition) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 The rules that connect things:
 - A stage reads the one above it, or what `from` names: "source", or stages above by their name (their kind, where it is unique).
-- The model reads the last stage.  A `quantize` stage that is told no scale is given the one of the model's input.  Where the model
-  wants int8, the last stage gives something wider and nobody wrote a `quantize`, one is put in: before the model, or before the
-  `stack`s that the model reads, so that each value is narrowed once and the stack remembers bytes.  Stacking only moves values,
-  so the place changes no bit.
+- The model reads the last stage, or what its own `from` names: one stage for each of its inputs.  A `quantize` stage that is told no
+  scale is given the one of the model's input (the first, where there are several).  Where the model wants int8, the last stage gives
+  something wider and nobody wrote a `quantize`, one is put in: before the model, or before the `stack`s that the model reads, so that
+  each value is narrowed once and the stack remembers bytes.  Stacking only moves values, so the place changes no bit.
 - The detector reads the model, or the last stage where there is no model.
 
 Everything that can be planned is planned, even after a mistake, so that all mistakes are told at once.
@@ -25,8 +25,10 @@ from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.mistakes import hint
 from tinystream.app.sources import Source
 from tinystream.errors import AppError, ModelError
+from tinystream.ops._prune import pruned
 from tinystream.plan.kinds import class_name, find
 from tinystream.plan.model import Model, read_model
+from tinystream.plan.operator import Tensor
 from tinystream.plan.plan import Wiring
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Detector, Stage
@@ -70,10 +72,15 @@ class Parts(NamedTuple):
 
 @dataclass
 class Planner:
-    """One planning: wires entry after entry and collects mistakes.  outputs: of each stage, None after a mistake."""
+    """One planning: wires entry after entry and collects mistakes.
+
+    rewrite: plan the model without the channels that no input can change.
+    outputs: of each stage, None after a mistake.
+    """
 
     base: Path
     parts: Parts
+    rewrite: bool = True
     errors: list[AppError] = field(default_factory=list)
     wiring: Wiring = field(default_factory=Wiring)
     x: Output | None = None
@@ -84,9 +91,9 @@ class Planner:
     labels: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, parts: Parts, base: Path) -> Planner:
+    def of(cls, parts: Parts, base: Path, rewrite: bool = True) -> Planner:
         """Everything planned, or noted as a mistake."""
-        planner = cls(base, parts)
+        planner = cls(base, parts, rewrite)
         planner.everything()
         return planner
 
@@ -96,9 +103,9 @@ class Planner:
         model = self.model()
         for i, stage in enumerate(self.parts.stages):
             self.outputs.append(self.stage(i, stage, model))
-        last = self.narrow(len(self.parts.stages), self.last(), model)
-        self.features = self.unstacked(last.index) if last else None
-        scores = self.infer(model, last) if self.parts.model else last
+        read = self.read_by_model(model)
+        self.features = self.unstacked(read[0].index) if read[0] else None
+        scores = self.infer(model, read) if self.parts.model else read[0]
         if self.parts.detect:
             self.detect(self.parts.detect, scores)
         self.check_words()
@@ -229,9 +236,10 @@ class Planner:
         if definition is None or isinstance(definition, Broken):
             return None
         try:
-            model = read_model(self.base / definition.file)
+            model = read_model(self.base / definition.file, [definition.output])
         except ModelError as error:
-            self.errors.append(AppError(("model", "file"), error.what, error.help))
+            key = "output" if definition.output and "has no output" in error.what else "file"
+            self.errors.append(AppError(("model", key), error.what, error.help))
             return None
         classes = model.outputs[0].size
         if definition.labels and len(definition.labels) != classes:
@@ -242,23 +250,33 @@ class Planner:
                     f"labels = a list of {classes}",
                 )
             )
-        if len(model.inputs) != 1:
-            self.errors.append(
-                AppError(
-                    ("model", "file"), f"{definition.file} has {len(model.inputs)} inputs, an app feeds one", "export it with one input"
-                )
-            )
-            return None
         return model
+
+    def read_by_model(self, model: Model | None) -> list[Output | None]:
+        """What the model reads, or the detector where there is no model; None for what a mistake keeps from being known."""
+        told, end = getattr(self.parts.model, "from_", None), len(self.parts.stages)
+        if told is None:
+            return [self.narrow(end, self.last(), model)]
+        if isinstance(told, str):
+            return [self.narrowed(self.named(end, told, ("model", "from")), model, 0)]
+        return [self.narrowed(self.named(end, name, ("model", "from", n)), model, n) for n, name in enumerate(told)]
 
     def narrow(self, i: int, x: Output | None, model: Model | None) -> Output | None:
         """x as the model's int8, if this is the place for it: before stage i, or behind them all."""
-        if x is None or model is None or x.signal.dtype == model.inputs[0].dtype or model.inputs[0].dtype != "int8":
+        told = getattr(self.parts.model, "from_", None)
+        if told is not None or i != self.narrow_at() or any(stage.kind == "quantize" for stage in self.parts.stages):
             return x
-        if i != self.narrow_at() or any(stage.kind == "quantize" for stage in self.parts.stages):
+        return self.narrowed(x, model, 0)
+
+    def narrowed(self, x: Output | None, model: Model | None, n: int) -> Output | None:
+        """x as the int8 of the model's input n, by a `quantize` if it is something else."""
+        if x is None or model is None or n >= len(model.inputs):
+            return x
+        wanted = model.inputs[n]
+        if x.signal.dtype == wanted.dtype or wanted.dtype != "int8":
             return x
         quantize = find(tinystream.stages, class_name("quantize"))
-        return self.add(quantize(scale=model.inputs[0].scale, zero=model.inputs[0].zero), [x], ("model",), "quantize")
+        return self.add(quantize(scale=wanted.scale, zero=wanted.zero), [x], ("model",), "quantize")
 
     def narrow_at(self) -> int:
         """The first of the stacks that stand last, or the end."""
@@ -267,26 +285,44 @@ class Planner:
             at -= 1
         return at
 
-    def infer(self, model: Model | None, x: Output | None) -> Output | None:
-        if model is None or x is None:
+    def infer(self, model: Model | None, read: list[Output | None]) -> Output | None:
+        if model is None or any(x is None for x in read):
             return None
-        wanted = model.inputs[0]
-        if x.signal.size != wanted.size or (rank(x.signal.shape) == rank(wanted.dims) and bare(x.signal.shape) != bare(wanted.dims)):
-            self.errors.append(
-                AppError(
-                    ("model", "file"),
-                    f"model wants {times(wanted.dims)} {wanted.dtype}, {self.giver()} gives {times(x.signal.shape)}",
-                    self.fitting(x.signal, wanted.size),
-                )
-            )
+        given = [x for x in read if x is not None]
+        told = getattr(self.parts.model, "from_", None)
+        if len(given) != len(model.inputs):
+            what = f"{model.name} has {len(model.inputs)} inputs, and reads {len(given)}"
+            names = "a name" if len(model.inputs) == 1 else f"[{len(model.inputs)} names of stages]"
+            self.errors.append(AppError(("model", "from" if told else "file"), what, f"from = {names}"))
+            return None
+        if len({x.signal.rate_hz for x in given}) > 1:
+            rates = " and ".join(f"{float(x.signal.rate_hz):.4g} Hz" for x in given)
+            self.errors.append(AppError(("model", "from"), f"the model's inputs come at {rates}", "stages that give equally often"))
+            return None
+        fitting = [self.fits(x, wanted, n) for n, (x, wanted) in enumerate(zip(given, model.inputs))]
+        if not all(fitting):
             return None
         try:
-            steps = model.plan(x.signal)
+            planned = (pruned(model) if self.rewrite else model).plan(*(x.signal for x in given))
         except ModelError as error:
             self.errors.append(AppError(("model", "file"), error.what, error.help))
             return None
-        index = self.wiring.add(steps, [x.index])
+        (index,) = self.wiring.add_model(planned, [x.index for x in given])
+        if index < 0:
+            self.errors.append(AppError(("model", "file"), f"{model.name} computes nothing", "a model with at least one operator"))
+            return None
         return Output(index, self.wiring.steps[index].y)
+
+    def fits(self, x: Output, wanted: Tensor, n: int) -> bool:
+        """Whether x has the shape of an input; notes the mistake where it has not."""
+        told = getattr(self.parts.model, "from_", None)
+        if x.signal.size == wanted.size and (rank(x.signal.shape) != rank(wanted.dims) or bare(x.signal.shape) == bare(wanted.dims)):
+            return True
+        giver = self.giver() if told is None else told if isinstance(told, str) else told[n]
+        what = f"model wants {times(wanted.dims)} {wanted.dtype}, {giver} gives {times(x.signal.shape)}"
+        where = ("file",) if told is None else ("from",) if isinstance(told, str) else ("from", n)
+        self.errors.append(AppError(("model", *where), what, self.fitting(x.signal, wanted.size)))
+        return False
 
     def giver(self) -> str:
         """Who the model reads, by name."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,15 +18,22 @@ from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
+Form = Literal["groups", "rows"]
 WIDTH = 112  # columns that a line of the generated C fills
 
 
-def emit(plan: Plan, out: Path) -> list[Path]:
-    """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written."""
+def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
+    """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written.
+
+    form: for which kind of core kernels and tables are arranged; every form gives the same bits.
+        groups: cores without vector instructions, such as a Cortex-M: weights in groups of four channels, in reading order.
+        rows: cores whose compiler makes vector instructions of a loop over a row of weights, such as a desktop's.
+    """
+    plan = arranged(plan, form)
     common = templates() / "kernels"
     needed = list(dict.fromkeys(header(step) for step in plan.steps))
     headers = closure([common / "ts_event.h", *needed])
-    texts = {f"{plan.name}.c": source(plan, [h.name for h in needed]), f"{plan.name}.h": interface(plan), **tables(plan)}
+    texts = {f"{plan.name}.c": source(plan, [h.name for h in needed], form), f"{plan.name}.h": interface(plan), **tables(plan)}
     with writing(out, "--out another folder"):
         out.mkdir(parents=True, exist_ok=True)
         for path in headers:
@@ -32,6 +41,14 @@ def emit(plan: Plan, out: Path) -> list[Path]:
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8")
     return sorted([out / h.name for h in headers] + [out / name for name in texts])
+
+
+def arranged(plan: Plan, form: Form) -> Plan:
+    """The plan with each step's tables as the kernels of that form read them; a module whose kernel has two forms says IN_GROUPS."""
+    if form == "rows":
+        return plan
+    known = [(step, getattr(step.code, "IN_GROUPS", None)) for step in plan.steps]
+    return replace(plan, steps=tuple(replace(s, tables=s.tables | groups(s.k)) if groups else s for s, groups in known))
 
 
 def closure(headers: list[Path]) -> list[Path]:
@@ -52,10 +69,11 @@ def closure(headers: list[Path]) -> list[Path]:
 # --- the files ------------------------------------------------------------------------------------------------
 
 
-def source(plan: Plan, includes: list[str]) -> str:
+def source(plan: Plan, includes: list[str], form: Form) -> str:
     names = table_names(plan)
     return template("app.c").substitute(
         about(plan),
+        groups=int(form == "groups"),
         includes="\n".join(f'#include "{h}"' for h in ["ts_fixed.h", *includes]),
         arena=arena(plan),
         steps="\n".join(declare(plan, step, names) for step in plan.steps),

@@ -8,26 +8,27 @@ from pathlib import Path
 import numpy as np
 
 from tinystream.emit.compiler import SANITIZERS, WARNINGS, Compiler
-from tinystream.emit.emit import emit, input_names
+from tinystream.emit.emit import Form, emit, input_names
 from tinystream.emit.templates import template
 from tinystream.plan.plan import Plan
 
 
 def build_stream(
-    plan: Plan, folder: Path, compiler: Compiler, optimise: str = "-O1", sanitize: bool = True, spread: bool = False
+    plan: Plan, folder: Path, compiler: Compiler, optimise: str = "-O1", sanitize: bool = True, spread: bool = False, form: Form = "groups",
+    more: tuple[str, ...] = (),
 ) -> Path:
-    """A program: blocks on stdin, every step's output on stdout.  spread: with every buffer by itself."""
-    sources = write_stream(plan, folder)
+    """A program: blocks on stdin, every step's output on stdout.  spread: with every buffer by itself; more: flags."""
+    sources = write_stream(plan, folder, form)
     if spread:
         path = folder / f"{plan.name}.c"
         path.write_text(spread_arena(path.read_text(encoding="utf-8")), encoding="utf-8")
-    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ())]
+    flags = [*WARNINGS, optimise, *(SANITIZERS if sanitize else ()), *more]
     return compiler.build(sources, folder / "stream", *flags)
 
 
-def write_stream(plan: Plan, folder: Path) -> list[Path]:
+def write_stream(plan: Plan, folder: Path, form: Form = "groups") -> list[Path]:
     """What that program is built from (see firmware_templates/host/stream.c)."""
-    emit(plan, folder)
+    emit(plan, folder, form)
     names = input_names(plan)
     (folder / "ts_stream.c").write_text(
         template("host/stream.c").substitute(
@@ -54,7 +55,7 @@ def spread_arena(source: str) -> str:
 
 def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
     """A shared library for the native engine."""
-    emit(plan, folder)
+    emit(plan, folder, "rows")
     (folder / "ts_native.c").write_text(native_source(plan), encoding="utf-8")
     native = () if compiler.name == "zig" else ("-march=native",)
     return compiler.build(

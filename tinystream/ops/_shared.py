@@ -110,6 +110,27 @@ def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) ->
     return folded.astype(np.int32)
 
 
+PAIR_LIMIT = 1 << 22  # of the first sum of two that share 64 bits, see ts_groups.h
+
+
+def fits_pairs(weight: np.ndarray) -> bool:
+    """Whether two inputs may share a word: no sum of weights times -128 .. 127 reaches the second."""
+    return 128 * int(np.abs(weight.astype(np.int64)).sum(axis=1).max()) < PAIR_LIMIT
+
+
+def by_fours(weight: np.ndarray) -> np.ndarray:
+    """[channels, terms] in the order in which a core without vector instructions reads it: [channels / 4][terms][4], then the rest."""
+    whole = len(weight) // 4 * 4
+    groups = weight[:whole].reshape(-1, 4, weight.shape[1]).transpose(0, 2, 1)
+    return np.concatenate([groups.ravel(), weight[whole:].ravel()])
+
+
+def in_groups(k) -> dict[str, np.ndarray]:
+    """weight and bias of a step for ts_groups.h: by fours; for inputs as they are, not counted from -128."""
+    bias = k.bias + 128 * k.weight.astype(np.int64).sum(axis=1)
+    return dict(weight=by_fours(k.weight), bias=bias.astype(np.int32))
+
+
 def narrow(k, acc) -> np.ndarray:
     """Accumulators, channels last, to int8: each channel's requant, the zero, the activation."""
     return np.clip(requant(acc, k.multiplier, k.shift) + k.y_zero, k.low, k.high).astype(np.int8)
@@ -149,6 +170,20 @@ def windows(
         pad_y=sizes["y"][1],
         pad_x=sizes["x"][1],
     )
+
+
+def gap(place: dict[str, int], outputs: int, at_once: int) -> int:
+    """Step.gap of a window that slides over an image of bytes: how far y must begin before x.
+
+    `at_once` windows are read while what they give is written, outputs bytes each: then no later window may begin below that.
+    """
+    pixels = place["y_height"] * place["y_width"]
+    row, column = np.divmod(np.arange(pixels, dtype=np.int64), place["y_width"])
+    first = np.maximum(row * place["stride_y"] - place["pad_y"], 0) * place["width"]
+    first = (first + np.maximum(column * place["stride_x"] - place["pad_x"], 0)) * place["channels"]
+    needed = np.minimum.accumulate(first[::-1])[::-1][::at_once]
+    written = np.minimum(np.arange(len(needed)) * at_once + at_once, pixels) * outputs
+    return int((written - needed).max())
 
 
 def slide(k, x: np.ndarray, outside) -> np.ndarray:

@@ -22,6 +22,9 @@ from tinystream.ops._shared import (
     accumulator,
     activate,
     clamp,
+    fits_pairs,
+    gap,
+    in_groups,
     in_parts,
     multipliers,
     narrow,
@@ -79,19 +82,20 @@ class Conv2d:
         place = windows(self.x_shape, (height, width), self.stride, self.dilation, self.padding)
         y = Signal((place["y_height"], place["y_width"], outputs), "int8", x.rate_hz, self.y_scale, self.y_zero)
         low, high = clamp(self.activation, self.y_scale, self.y_zero)
-        pixels = y.size // outputs
-        at_once = min(pixels, 2)
+        pixels, pairs = y.size // outputs, fits_pairs(rows)
+        words = rows.shape[1] if pairs and pixels > 1 else -(-rows.shape[1] * min(pixels, 2) // 4)
         return Step(
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(**place, outputs=outputs, x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
+            params=dict(**place, outputs=outputs, pairs=int(pairs), x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
             tables=dict(
                 weight=rows,
                 bias=accumulator(f"a convolution to {y}", rows, self.bias, x.zero),
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
-            scratch=dict(patch=("uint8", at_once * rows.shape[1]), acc=("int32", at_once * outputs)),
+            scratch=dict(patch=("int32", words)),
+            gap=gap(place, outputs, 2),
             cost=dict(mac8=pixels * rows.size, requant=y.size, mem=pixels * rows.shape[1]),
             says="{}x{} convolution to {} channels, {}, stride {}x{}".format(*self.weight.shape[1:3], outputs, self.padding, *self.stride),
         )
@@ -116,6 +120,7 @@ class Conv2d:
 
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
+IN_GROUPS = in_groups
 
 
 def run(k, s, x):

@@ -21,6 +21,7 @@ from tinystream.ops._shared import (
     accumulator,
     activate,
     clamp,
+    in_groups,
     in_parts,
     multipliers,
     narrow,
@@ -33,7 +34,6 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
 ACTIVATION, FORMAT = 0, 1  # slots of FullyConnectedOptions
-INPUTS_AT_ONCE, OUTPUTS_AT_ONCE = 512, 64  # bound the scratch of large layers; as in ts_fully_connected.h
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class FullyConnected:
                 bias=accumulator(f"a dense layer to {y}", self.weight, self.bias, x.zero),
                 **multipliers(np.broadcast_to(self.product(x) / self.y_scale, outputs)),
             ),
-            scratch=dict(bytes=("uint8", min(inputs, INPUTS_AT_ONCE)), acc=("int32", min(outputs, OUTPUTS_AT_ONCE))),
+            gap=max(outputs * (r + 1) - inputs * r for r in (0, rows - 1)),
             cost=dict(mac8=y.size * inputs, requant=y.size, mem=x.size),
             says=f"dense, {inputs} to {outputs}",
         )
@@ -93,6 +93,7 @@ class FullyConnected:
 
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
+IN_GROUPS = in_groups
 
 
 def run(k, s, x):

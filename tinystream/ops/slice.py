@@ -38,10 +38,15 @@ class Slice:
         x = operator.flow(1 if operator.kind == "split" else 0)
         if not same_scale(x, operator.y):
             raise operator.refuse("changes the scale", "convert the model again")
-        parts = READERS[operator.kind](operator, x.shape)
-        if not all(parts) or any(part[-1] >= n or part[0] >= n for part, n in zip(parts, x.shape)):
-            raise operator.refuse(f"takes nothing, or what lies outside of {list(x.shape)}")
-        return cls(x.shape, parts)
+        return cls(x.shape, cls.parts_of(operator, x.shape))
+
+    @staticmethod
+    def parts_of(operator: Operator, shape: tuple[int, ...]) -> tuple[range, ...]:
+        """Of each axis the part that is taken of a tensor of this shape."""
+        parts = READERS[operator.kind](operator, shape)
+        if not all(parts) or any(part[-1] >= n or part[0] >= n for part, n in zip(parts, shape)):
+            raise operator.refuse(f"takes nothing, or what lies outside of {list(shape)}")
+        return parts
 
     def plan(self, x: Signal) -> Step | list[Step]:
         if self.run_of() == (0, x.size):

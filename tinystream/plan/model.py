@@ -5,11 +5,11 @@ of tinystream/ops has the form of a stage, but reads its options from the file: 
 
 Shapes are told without the leading 1 that TFLite calls the batch: [1, 49, 40, 1] is 49x40x1.  An operator knows its
 own shapes and reads its input as so many values in a row; so RESHAPE is no step at all, and a stack of 49x40 fits.
-A float or uint8 model with int8 inside keeps only the inside: QUANTIZE at its input and DEQUANTIZE at its output fall
-away, and the app deals in the int8 values there.  At a uint8 output that is so where it is the same values counted from
-0, as the score of a microWakeWord model is.
+A float model with int8 inside keeps only the inside: QUANTIZE at its input and DEQUANTIZE at its output fall away, and
+the app deals in the int8 values there.  A uint8 tensor is the same values counted from 128 less: as int8 with another zero.
 
 A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state.
+What no input can change, such as the arithmetic on shapes that converters leave behind, is a constant: plan/fold.py.
 An operator with several outputs, such as SPLIT, is read as one operator for each.
 
 Schema: tensorflow/lite/schema/schema.fbs, version 3.
@@ -18,16 +18,20 @@ Schema: tensorflow/lite/schema/schema.fbs, version 3.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
-from math import isclose, prod
+from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN, CUSTOM
 from tinystream.plan.flatbuffer import Table, damaged
+from tinystream.plan.fold import folded
 from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -36,11 +40,18 @@ from tinystream.plan.variables import without_variables
 LARGEST = 1 << 26  # elements of one tensor: more is damage, not a model for a microcontroller
 
 
+class Planned(NamedTuple):
+    """A model as steps.  ends: the step that gives each of its outputs; -1 - i is the model's input i itself."""
+
+    steps: list[Step]
+    ends: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A compiled-to-be model.
 
-    inputs, outputs: the int8 tensors between which it is planned.
+    inputs, outputs: the tensors between which it is planned.
     operators: of the file, in its order, one an output; where it has variables, with those rewritten (see variables.py).
     """
 
@@ -51,7 +62,7 @@ class Model:
     file_bytes: int
     sha256: str
 
-    def plan(self, *x: Signal) -> list[Step]:
+    def plan(self, *x: Signal) -> Planned:
         """The steps, sources relative to the group: -1 is the first input.  ModelError where x does not fit."""
         for given, wanted in zip(x, self.inputs, strict=True):
             check_fit(self.name, given, wanted)
@@ -74,7 +85,11 @@ class Model:
                 raise operator.refuse(f"computes {y.size} values where the file says {operator.y}", "convert the model again")
             steps += [replace(step, sources=tuple(base + i if i >= 0 else sources[-1 - i] for i in step.sources)) for step in group]
             made[operator.y.index] = (len(steps) - 1, y)
-        return steps
+        return Planned(steps, tuple(made[t.index][0] for t in self.outputs))
+
+    def signals(self, rate_hz: Fraction) -> tuple[Signal, ...]:
+        """What its inputs want to be given, that often."""
+        return tuple(Signal(t.dims, t.dtype, rate_hz, t.scale, t.zero) for t in self.inputs)
 
     @cached_property
     def needed(self) -> list[Operator]:
@@ -94,8 +109,12 @@ class Model:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def read_model(path: Path) -> Model:
-    """Read and check a .tflite file.  ModelError says what is wrong with it, all unknown operators at once."""
+def read_model(path: Path, outputs: Sequence[int] | None = None) -> Model:
+    """Read and check a .tflite file.  ModelError says what is wrong with it, all unknown operators at once.
+
+    outputs: which of the file's outputs are wanted, by number; all where nothing is said.  What only the others need is neither
+        planned nor checked.
+    """
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -103,10 +122,10 @@ def read_model(path: Path) -> Model:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
         help = "model.file = path of a .tflite file, from the definition's folder"
         raise ModelError(f"model {path} cannot be read: {why}", help) from None
-    return parse_model(data, path.name)
+    return parse_model(data, path.name, outputs)
 
 
-def parse_model(data: bytes, name: str) -> Model:
+def parse_model(data: bytes, name: str, outputs: Sequence[int] | None = None) -> Model:
     """read_model of bytes at hand."""
     if data[4:8] != b"TFL3":
         raise damaged(f"{name} does not start as one")
@@ -115,12 +134,20 @@ def parse_model(data: bytes, name: str) -> Model:
         raise damaged(f"it has {root.count(SUBGRAPHS)} subgraphs")
     buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
-    graphs = [read_graph(graph, buffers, kinds) for graph in root.tables(SUBGRAPHS)]
+    graphs = [folded(signed(read_graph(graph, buffers, kinds))) for graph in root.tables(SUBGRAPHS)]
     main = graphs[0]
-    operators = without_variables(graphs)
+    if outputs is not None:
+        main = replace(main, outputs=tuple(output_of(main, name, n) for n in outputs))
+    operators = without_variables([main, *graphs[1:]])
     model = strip_ends(Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
     check(model)
     return model
+
+
+def output_of(main: Graph, name: str, number: int) -> Tensor:
+    if not 0 <= number < len(main.outputs):
+        raise ModelError(f"{name} has no output {number}", f"its outputs are 0 to {len(main.outputs) - 1}")
+    return main.outputs[number]
 
 
 OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4  # slots of Model
@@ -215,27 +242,38 @@ def pick(tensors: list[Tensor], index: int) -> Tensor:
     return tensors[index]
 
 
+SIGN_BLIND = ("quantize", "dequantize", *ALIASES)
+"""Operators to which a uint8 tensor is an int8 one with another zero.  Arithmetic on uint8 is that of an older scheme, and is refused."""
+
+
+def signed(graph: Graph) -> Graph:
+    """The same graph with its uint8 ends as int8, counted from 128 less."""
+    arithmetic = {t.index for op in graph.operators if op.kind not in SIGN_BLIND for t in (*op.inputs, *op.outputs) if t is not None}
+
+    def as_int8(t: Tensor) -> Tensor:
+        if t.dtype != "uint8" or t.index in arithmetic or t.data is not None or t.scales.size != 1:
+            return t
+        return replace(t, dtype="int8", zeros=t.zeros - 128 if t.zeros.size else np.array([-128]))
+
+    def told(op: Operator) -> Operator:
+        inputs = tuple(t if t is None else as_int8(t) for t in op.inputs)
+        return replace(op, inputs=inputs, outputs=tuple(map(as_int8, op.outputs)))
+
+    inputs, outputs = tuple(map(as_int8, graph.inputs)), tuple(map(as_int8, graph.outputs))
+    return Graph(graph.tensors, inputs, outputs, tuple(map(told, graph.operators)))
+
+
 def strip_ends(model: Model) -> Model:
-    """Without QUANTIZE from a float or uint8 input, and DEQUANTIZE or QUANTIZE to such an output: int8 tensors are its ends."""
-    inside = {
-        op.inputs[0].index: op.y
-        for op in model.operators
-        if op.kind == "quantize" and op.inputs and op.inputs[0] and op.inputs[0].dtype in ("float32", "uint8") and op.inputs[0].data is None
-    }
-    outside = {
-        op.y.index: op.inputs[0]
-        for op in model.operators
-        if op.kind in ("dequantize", "quantize") and op.inputs and op.inputs[0] and op.inputs[0].data is None
-        and (op.kind == "dequantize" or counted_from_0(op.inputs[0], op.y))
-    }
+    """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the quantised tensors are its ends."""
+    inside = {op.flowing[0].index: op.y for op in model.operators if op.kind == "quantize" and from_float(op)}
+    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and op.flowing}
     return replace(
         model, inputs=tuple(inside.get(t.index, t) for t in model.inputs), outputs=tuple(outside.get(t.index, t) for t in model.outputs)
     )
 
 
-def counted_from_0(x: Tensor, y: Tensor) -> bool:
-    """Whether y is the same values as x, in uint8 instead of int8."""
-    return (x.dtype, y.dtype) == ("int8", "uint8") and y.zero == x.zero + 128 and isclose(x.scale, y.scale, rel_tol=1e-6)
+def from_float(op: Operator) -> bool:
+    return bool(op.flowing) and op.flowing[0].dtype == "float32"
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------
@@ -243,11 +281,11 @@ def counted_from_0(x: Tensor, y: Tensor) -> bool:
 
 def check(model: Model) -> None:
     """Everything that planning relies on, but for what each operator knows of itself."""
-    if not model.inputs or len(model.outputs) != 1:
-        raise ModelError(
-            f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; at least one and exactly one are supported",
-            "export the model with one output",
-        )
+    if not model.inputs or not model.outputs:
+        what = f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        raise ModelError(what, "export it with at least one of each")
+    if len({t.index for t in model.inputs}) < len(model.inputs):
+        raise damaged("two of its inputs are one tensor")
     check_operators(model)
     check_tensors(model)
     check_order(model)
@@ -304,8 +342,8 @@ def check_order(model: Model) -> None:
         if len(operator.outputs) != 1 or operator.y.index in known or operator.y.data is not None:
             raise damaged(f"{operator.label} writes {len(operator.outputs)} tensors, or one that is already there")
         known.add(operator.y.index)
-    if model.outputs[0].index not in known:
-        raise damaged("nothing computes its output")
+    if lost := [t.name for t in model.outputs if t.index not in known]:
+        raise damaged(f"nothing computes its output '{lost[0]}'")
     if all(op.kind in ALIASES for op in model.needed):
         raise ModelError(f"{model.name} computes nothing", "model.file = a model with at least one operator")
 

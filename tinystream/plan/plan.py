@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from tinystream.plan.arena import Buffer, place
+from tinystream.plan.model import Model, Planned
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
@@ -22,6 +24,7 @@ class Plan:
     buffers:  where every output and every scratch array lies in the arena.
     features: index of the step whose output the model (or the detector) reads; -1 for the input itself.
     scores:   index of the step whose output the detector reads; None without a detector.
+    outputs:  of a model alone, the steps that give its outputs; they are kept until the last step has run.
     labels:   what the detector's label numbers mean.
     says:     the first line of the generated files.
     digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
@@ -34,6 +37,7 @@ class Plan:
     features: int | None = None
     scores: int | None = None
     detector: int | None = None
+    outputs: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     says: str = ""
     digest: str = ""
@@ -83,19 +87,45 @@ class Wiring:
             self.steps.append(replace(step, name=self._unique(wanted), sources=wired))
         return len(self.steps) - 1
 
+    def add_model(self, planned: Planned, sources: Sequence[int]) -> list[int]:
+        """Append the steps of a model; returns the index of each of its outputs."""
+        base = len(self.steps)
+        self.add(planned.steps, sources)
+        return [base + end if end >= 0 else sources[-1 - end] for end in planned.ends]
+
     def _unique(self, name: str) -> str:
         self._used[name] = count = self._used.get(name, 0) + 1
         return name if count == 1 else self._unique(f"{name}{count}")
 
 
-def lay_out(steps: Sequence[Step]) -> tuple[Buffer, ...]:
-    """Buffers of all outputs and scratch arrays, placed; an output lives until its last reader has run."""
-    last_read = [max([i, *(j for j, s in enumerate(steps) if i in s.sources)]) for i in range(len(steps))]
+def lay_out(steps: Sequence[Step], kept: Collection[int] = ()) -> tuple[Buffer, ...]:
+    """Buffers of all outputs and scratch arrays, placed; an output lives until its last reader has run, those that are kept to the end."""
+    last_read = list(range(len(steps)))
+    for j, step in enumerate(steps):
+        for i in step.sources:
+            if i >= 0:
+                last_read[i] = j
+    for i in kept:
+        last_read[i] = len(steps) - 1
     buffers = []
     for i, step in enumerate(steps):
         source = step.sources[0]
-        over = source if step.inplace and source >= 0 and last_read[source] == i and steps[source].y.bytes >= step.y.bytes else None
-        buffers.append(Buffer(step.name, "y", step.y.dtype, step.y.size, i, last_read[i], over=None if over is None else steps[over].name))
+        free = source >= 0 and last_read[source] == i and source not in kept
+        over = source if step.inplace and free and steps[source].y.bytes >= step.y.bytes else None
+        below = source if over is None and step.gap is not None and free and step.gap < step.y.bytes else None
+        buffers.append(
+            Buffer(
+                step.name,
+                "y",
+                step.y.dtype,
+                step.y.size,
+                i,
+                last_read[i],
+                over=None if over is None else steps[over].name,
+                below=None if below is None else steps[below].name,
+                gap=step.gap if below is not None and step.gap is not None else 0,
+            )
+        )
         buffers += [Buffer(step.name, n, d, size, i, i) for n, (d, size) in step.scratch.items()]
     return place(buffers)
 
@@ -108,7 +138,7 @@ def plan_steps(name: str, x: tuple[Signal, ...], steps: Sequence[Step], **about)
         for signal, j in zip(step.x, step.sources, strict=True):
             given = steps[j].y if j >= 0 else x[-1 - j]
             assert (given.shape, given.dtype) == (signal.shape, signal.dtype), f"{step.name} planned for {signal}, gets {given}"
-    return Plan(name, x, tuple(steps), lay_out(steps), **about)
+    return Plan(name, x, tuple(steps), lay_out(steps, about.get("outputs", ())), **about)
 
 
 def plan_stage(name: str, stage, *x: Signal) -> Plan:
@@ -116,3 +146,11 @@ def plan_stage(name: str, stage, *x: Signal) -> Plan:
     wiring = Wiring()
     wiring.add(stage.plan(*x), [-1 - i for i in range(len(x))])
     return plan_steps(name, x, wiring.steps)
+
+
+def plan_model(model: Model, rate_hz: Fraction = Fraction(1)) -> Plan:
+    """A plan of a model alone, as many inputs and outputs as it has; for tests, reports and benchmarks."""
+    x = model.signals(rate_hz)
+    wiring = Wiring()
+    outputs = wiring.add_model(model.plan(*x), [-1 - i for i in range(len(x))])
+    return plan_steps("model", x, wiring.steps, outputs=tuple(i for i in outputs if i >= 0))

@@ -31,6 +31,8 @@ class Step:
              stage itself reads.  The planner makes them indices into the plan, where -1 is the app's input.
     waits:   run() may say "nothing yet"; what follows it then does not run.
     inplace: y may lie in the memory of source 0, which has the same dtype; the kernel allows y == x.
+    gap:     bytes; y may lie over the memory of source 0 if it begins at least so much before it, or, where it is negative, at most so
+             much behind it: what is written has been read by then.  None where the two must lie apart.
     cost:    operations per firing by class (mac8, mul, add, mem …), for the power estimate.
     says:    what it does in a few words, for people: "30 ms hann window every 20 ms".
     """
@@ -45,6 +47,7 @@ class Step:
     sources: tuple[int, ...] = (-1,)
     waits: bool = False
     inplace: bool = False
+    gap: int | None = None
     cost: dict[str, int] = field(default_factory=dict)
     says: str = ""
     name: str = ""

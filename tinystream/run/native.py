@@ -78,7 +78,7 @@ def cached_library(plan: Plan, with_compiler: Compiler) -> Path:
         folder = Path(name)
         digest = hashlib.sha256(f"{__version__} {with_compiler.version}".encode())
         harness = [templates() / "host/native.c", Path(build_library.__code__.co_filename)]
-        for path in [*emit(plan, folder), *harness]:
+        for path in [*emit(plan, folder, "rows"), *harness]:
             digest.update(path.read_bytes())
         name = f"{plan.name}-{digest.hexdigest()[:32]}.so"
         help = "XDG_CACHE_HOME = a folder of yours, or --engine python"
