@@ -21,6 +21,7 @@ from tinystream.ops._shared import (
     accumulator,
     activate,
     clamp,
+    fits_pairs,
     in_parts,
     multipliers,
     narrow,
@@ -37,6 +38,7 @@ from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
+MOST_RING = 1 << 15  # TS_DEPTHWISE_RING
 PADDING, STRIDE_X, STRIDE_Y, _, ACTIVATION, DILATION_X, DILATION_Y = range(7)  # slots of DepthwiseConv2DOptions
 
 
@@ -85,10 +87,7 @@ class DepthwiseConv2d:
         bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(
             axis=0, dtype=np.int64
         )
-        reach = [
-            (y - 1) * stride + (taps - 1) * dilation + 1
-            for y, taps, stride, dilation in zip(y.shape, (height, width), self.stride, self.dilation)
-        ]
+        rows = y.shape[0] * y.shape[1] > 1 and fits_pairs(columns.T) and ring_bytes(place) <= MOST_RING
         return Step(
             module=__name__,
             x=(x,),
@@ -98,6 +97,7 @@ class DepthwiseConv2d:
                 each=outputs // channels,
                 start=0,
                 pixel=channels,
+                rows=int(rows),
                 x_zero=x.zero,
                 y_zero=self.y_zero,
                 low=low,
@@ -108,8 +108,8 @@ class DepthwiseConv2d:
                 bias=bias.astype(np.int32),
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
-            scratch=dict(plane=("int8", reach[0] * reach[1] + 2), acc=("int32", max(y.shape[:2]) + 2)),
-            inplace=outputs == channels,
+            scratch=dict(ring=("int32", ring_words(place)), sums=("int32", max(y.shape[:2]) + 1)) if rows else dict(ring=("int32", 1), sums=("int32", 1)),
+            inplace=outputs == channels and (rows or y.size == outputs),
             cost=dict(mac8=y.size * len(columns), requant=y.size, mem=y.size * len(columns) // 2),
             says=f"{self.weight.shape[0]}x{self.weight.shape[1]} depthwise convolution to {outputs} channels, {self.padding}, "
             f"stride {'x'.join(map(str, self.stride))}",
@@ -148,8 +148,35 @@ class DepthwiseConv2d:
         return activate(y, self.activation, self.y_scale, self.y_zero)
 
 
+def ring_bytes(place: dict[str, int]) -> int:
+    """Of one channel in the rows that a row of windows looks at, where the kernel works on many channels at once."""
+    return ((place["kernel_height"] - 1) * place["dilation_y"] + 1) * across(place, "x", "width", place["y_width"] - 1)
+
+
+def ring_words(place: dict[str, int]) -> int:
+    """int32 of the rows of one channel, and of one row outside, as ts_depthwise_plan() lays them out."""
+    axes = [("y", "height"), ("x", "width")]
+    if place["y_height"] > place["y_width"] == place["width"]:
+        axes.reverse()
+    (_, slow), (fast, along) = axes
+    rows = (place[f"kernel_{slow}"] - 1) * place[f"dilation_{axes[0][0]}"] + 2
+    pairs = across(place, fast, along, (place[f"y_{along}"] - 1) // 2 * 2)
+    singles = across(place, fast, along, place[f"y_{along}"] - 1)       # a byte each
+    return rows * max(pairs, -(-singles // 4))
+
+
+def across(place: dict[str, int], axis: str, name: str, last: int) -> int:
+    """Pixels up to the end of window number `last`."""
+    return last * place[f"stride_{axis}"] + (place[f"kernel_{name}"] - 1) * place[f"dilation_{axis}"] + 1
+
+
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
+
+
+def IN_GROUPS(k) -> dict[str, np.ndarray]:
+    """The kernel has two forms, which read the same tables."""
+    return {}
 
 
 def run(k, s, x):
