@@ -20,15 +20,15 @@ struct ts_depthwise_conv_2d {
     int32_t stride_y, stride_x;
     int32_t dilation_y, dilation_x;
     int32_t pad_y, pad_x;                   /* rows and columns by which the first window begins outside */
-    int32_t rows;                           /* whether a few rows at a time are copied; else windows are read where they are */
+    int32_t rows;                           /* of windows, for which a channel's x is copied; 0: windows are read where they are */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
     const int8_t *weight;                   /* [kernel_height][kernel_width][channels * each] */
     const int32_t *bias;                    /* without sum(weight) * x_zero */
     const int32_t *multiplier;
     const int8_t *shift;
-    int32_t *ring;                          /* the rows, of one channel, and one that lies outside */
-    int32_t *sums;                          /* of a row of windows */
+    int32_t *band;                          /* what `rows` of windows of one channel look at */
+    int32_t *sums;                          /* of these windows */
 };
 
 /* where the values of a pixel lie; NULL outside the image */
@@ -60,16 +60,13 @@ static inline ts_depthwise_word ts_depthwise_join(int32_t first, int32_t second)
 #endif
 }
 
-/* adds the sums of as many windows as share words */
-static inline void ts_depthwise_add(ts_depthwise_sum sum, int32_t *sums)
+/* the sums of the windows that share words */
+static inline void ts_depthwise_split(ts_depthwise_sum sum, int32_t *sums)
 {
 #if TS_PAIRS
-    int32_t first, second;
-    ts_pair_split(sum, &first, &second);
-    sums[0] += first;
-    sums[1] += second;
+    ts_pair_split(sum, &sums[0], &sums[1]);
 #else
-    sums[0] += sum;
+    sums[0] = sum;
 #endif
 }
 
@@ -79,12 +76,19 @@ struct ts_depthwise_axis {
     int32_t x_step, y_step, weight_step;
 };
 
-/* What is the same for all channels.  The inner loop goes along `fast`. */
+static inline void ts_depthwise_outside(const struct ts_depthwise_conv_2d *k, int32_t count, ts_depthwise_word *words)
+{
+    for (int32_t i = 0; i < count; i++) {
+        words[i] = ts_depthwise_join(k->x_zero, k->x_zero);
+    }
+}
+
+/* What is the same for all channels.  The inner loops go along `fast`. */
 struct ts_depthwise_plan {
     struct ts_depthwise_axis slow, fast;
     int32_t shared;             /* pixels from a window to the one that shares its words */
     int32_t words;              /* of a row */
-    int32_t ring;               /* rows that one row of windows looks at */
+    int32_t reach;              /* rows that one row of windows looks at */
 };
 
 static inline struct ts_depthwise_plan ts_depthwise_plan(const struct ts_depthwise_conv_2d *k)
@@ -99,66 +103,112 @@ static inline struct ts_depthwise_plan ts_depthwise_plan(const struct ts_depthwi
     const int32_t last = (p.fast.y - 1) / TS_DEPTHWISE_WINDOWS * TS_DEPTHWISE_WINDOWS * p.fast.stride;
     p.shared = (TS_DEPTHWISE_WINDOWS - 1) * p.fast.stride;
     p.words = last + (p.fast.kernel - 1) * p.fast.dilation + 1;
-    p.ring = (p.slow.kernel - 1) * p.slow.dilation + 1;
+    p.reach = (p.slow.kernel - 1) * p.slow.dilation + 1;
     return p;
 }
 
-/* a row of one channel into the words of the ring; those that lie outside as a whole are there */
-static inline void ts_depthwise_gather(const struct ts_depthwise_plan *p, int32_t zero, const int8_t *x, ts_depthwise_word *row)
+/* `rows` rows of one channel of x to the words of the band; words that lie outside as a whole are there */
+TS_APART static void ts_depthwise_gather(const struct ts_depthwise_plan *p, int32_t zero, const int8_t *x, int32_t rows, ts_depthwise_word *band)
 {
-    const int32_t step = p->fast.x_step, shared = p->shared, pad = p->fast.pad;
-    const int32_t room = p->words + shared - pad, count = p->fast.x < room ? p->fast.x : room;
-    const int8_t *from = x, *second = x + shared * step;
-    int32_t j = pad < shared ? -pad : -shared;
-    row += pad;
-    for (; j < 0; j++) {
-        row[j] = ts_depthwise_join(zero, second[j * step]);
-    }
-    for (; j + 2 + shared <= count; j += 2, from += 2 * step, second += 2 * step) {
-        row[j] = ts_depthwise_join(from[0], second[0]);
-        row[j + 1] = ts_depthwise_join(from[step], second[step]);
-    }
-    for (; j + shared < count; j++, from += step, second += step) {
-        row[j] = ts_depthwise_join(*from, *second);
-    }
-    for (; j < count && j < p->words - pad; j++, from += step) {
-        row[j] = ts_depthwise_join(*from, zero);
-    }
-}
-
-/* sums = 3x3 taps of each window in a row; w: the weights */
-static inline void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const ts_depthwise_word *const *rows, const int32_t *w, int32_t *sums)
-{
-    const ts_depthwise_word *a = rows[0], *b = rows[1], *c = rows[2];
-    const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6], w7 = w[7], w8 = w[8];
-    const int32_t next = TS_DEPTHWISE_WINDOWS * p->fast.stride;
-    for (const int32_t *end = sums + p->fast.y; sums < end; sums += TS_DEPTHWISE_WINDOWS, a += next, b += next, c += next) {
-        ts_depthwise_sum sum = (ts_depthwise_sum)a[0] * w0;
-        sum += (ts_depthwise_sum)a[1] * w1;
-        sum += (ts_depthwise_sum)a[2] * w2;
-        sum += (ts_depthwise_sum)b[0] * w3;
-        sum += (ts_depthwise_sum)b[1] * w4;
-        sum += (ts_depthwise_sum)b[2] * w5;
-        sum += (ts_depthwise_sum)c[0] * w6;
-        sum += (ts_depthwise_sum)c[1] * w7;
-        sum += (ts_depthwise_sum)c[2] * w8;
-#if TS_PAIRS
-        ts_pair_split(sum, &sums[0], &sums[1]);
-#else
-        sums[0] = sum;
-#endif
-    }
-}
-
-/* sums += a row of the kernel's taps of each window */
-static inline void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *row, const int8_t *weight, int32_t *sums)
-{
-    for (int32_t j = 0; j < p->fast.y; j += TS_DEPTHWISE_WINDOWS, row += TS_DEPTHWISE_WINDOWS * p->fast.stride) {
-        ts_depthwise_sum sum = 0;
-        for (int32_t v = 0; v < p->fast.kernel; v++) {
-            sum += (ts_depthwise_sum)row[v * p->fast.dilation] * weight[v * p->fast.weight_step];
+    const int32_t step = p->fast.x_step, shared = p->shared, pad = p->fast.pad, room = p->words - pad;
+    const int32_t count = p->fast.x < room + shared ? p->fast.x : room + shared, both = count - shared;
+    const int32_t single = count < room ? count : room, before = pad < shared ? pad : shared;
+    band += pad;
+    for (int32_t i = 0; i < rows; i++, x += p->slow.x_step, band += p->words) {
+        const int8_t *first = x, *second = x + shared * step;
+        ts_depthwise_word *to = band;
+        for (int32_t j = before; j > 0; j--) {
+            to[-j] = ts_depthwise_join(zero, second[-j * step]);
         }
-        ts_depthwise_add(sum, sums + j);
+        if (shared == 1) {                  /* the second of a word is the first of the next */
+            int32_t value = *first;
+            for (const ts_depthwise_word *end = band + (both & ~1); to < end; to += 2) {
+                const int32_t between = first[step];
+                first += 2 * step;
+                to[0] = ts_depthwise_join(value, between);
+                value = *first;
+                to[1] = ts_depthwise_join(between, value);
+            }
+            second = first + step;
+        } else {
+            for (const ts_depthwise_word *end = band + (both & ~1); to < end; to += 2, first += 2 * step, second += 2 * step) {
+                to[0] = ts_depthwise_join(first[0], second[0]);
+                to[1] = ts_depthwise_join(first[step], second[step]);
+            }
+        }
+        if (both & 1) {
+            *to++ = ts_depthwise_join(*first, *second);
+            first += step;
+        }
+        for (const ts_depthwise_word *end = band + single; to < end; to++, first += step) {
+            *to = ts_depthwise_join(*first, zero);
+        }
+    }
+}
+
+#define TS_DEPTHWISE_TAPS(sum, x, u, v, w) \
+    sum += (ts_depthwise_sum)(x)[0] * (u), sum += (ts_depthwise_sum)(x)[1] * (v), sum += (ts_depthwise_sum)(x)[2] * (w)
+
+/* sums[rows][fast.y] = 3x3 taps of each window */
+TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
+                                      int32_t *restrict sums)
+{
+    const int32_t right = p->fast.weight_step, down = p->slow.weight_step;
+    const int32_t w0 = weight[0], w1 = weight[right], w2 = weight[2 * right];
+    weight += down;
+    const int32_t w3 = weight[0], w4 = weight[right], w5 = weight[2 * right];
+    weight += down;
+    const int32_t w6 = weight[0], w7 = weight[right], w8 = weight[2 * right];
+    const int32_t next = TS_DEPTHWISE_WINDOWS * p->fast.stride, count = p->fast.y + (p->fast.y & (TS_DEPTHWISE_WINDOWS - 1));
+    for (int32_t i = 0; i < rows; i++, band += p->slow.stride * p->words) {
+        const ts_depthwise_word *a = band, *b = a + p->words, *c = b + p->words;
+        const int32_t *end = sums + count;
+        if (next == TS_DEPTHWISE_WINDOWS) {
+            for (; end - sums >= 2 * TS_DEPTHWISE_WINDOWS; sums += 2 * TS_DEPTHWISE_WINDOWS) {
+                ts_depthwise_sum s = 0, t = 0;
+                TS_DEPTHWISE_TAPS(s, a, w0, w1, w2);
+                TS_DEPTHWISE_TAPS(t, a + TS_DEPTHWISE_WINDOWS, w0, w1, w2);
+                TS_DEPTHWISE_TAPS(s, b, w3, w4, w5);
+                TS_DEPTHWISE_TAPS(t, b + TS_DEPTHWISE_WINDOWS, w3, w4, w5);
+                TS_DEPTHWISE_TAPS(s, c, w6, w7, w8);
+                TS_DEPTHWISE_TAPS(t, c + TS_DEPTHWISE_WINDOWS, w6, w7, w8);
+                ts_depthwise_split(s, sums);
+                ts_depthwise_split(t, sums + TS_DEPTHWISE_WINDOWS);
+                a += 2 * TS_DEPTHWISE_WINDOWS;
+                b += 2 * TS_DEPTHWISE_WINDOWS;
+                c += 2 * TS_DEPTHWISE_WINDOWS;
+            }
+        }
+        for (; sums < end; sums += TS_DEPTHWISE_WINDOWS, a += next, b += next, c += next) {
+            ts_depthwise_sum s = 0;
+            TS_DEPTHWISE_TAPS(s, a, w0, w1, w2);
+            TS_DEPTHWISE_TAPS(s, b, w3, w4, w5);
+            TS_DEPTHWISE_TAPS(s, c, w6, w7, w8);
+            ts_depthwise_split(s, sums);
+        }
+    }
+}
+
+#undef TS_DEPTHWISE_TAPS
+
+/* sums[rows][fast.y] = any taps of each window */
+static inline void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
+                                     int32_t *sums)
+{
+    for (int32_t i = 0; i < rows; i++, band += p->slow.stride * p->words) {
+        const ts_depthwise_word *window = band;
+        for (int32_t j = 0; j < p->fast.y; j += TS_DEPTHWISE_WINDOWS, window += TS_DEPTHWISE_WINDOWS * p->fast.stride) {
+            const ts_depthwise_word *row = window;
+            const int8_t *w = weight;
+            ts_depthwise_sum sum = 0;
+            for (int32_t u = 0; u < p->slow.kernel; u++, row += p->slow.dilation * p->words, w += p->slow.weight_step) {
+                for (int32_t v = 0; v < p->fast.kernel; v++) {
+                    sum += (ts_depthwise_sum)row[v * p->fast.dilation] * w[v * p->fast.weight_step];
+                }
+            }
+            ts_depthwise_split(sum, sums);
+            sums += TS_DEPTHWISE_WINDOWS;
+        }
     }
 }
 
@@ -174,97 +224,101 @@ struct ts_depthwise_scale {
 static inline struct ts_depthwise_scale ts_depthwise_scale(const struct ts_depthwise_conv_2d *k, int32_t o)
 {
     const int32_t bias = k->bias[o], down = -k->shift[o];
-    struct ts_depthwise_scale s = { 0, k->multiplier[o], 0, down, down >= 1 && down <= 22 && bias > -(1 << 29) && bias < 1 << 29 };
+    struct ts_depthwise_scale s = { 0, k->multiplier[o], 0, down, down >= 1 && down <= 21 && bias > -(1 << 29) && bias < 1 << 29 };
     if (s.plain) {
         s.bias = 2 * bias;
-        s.preset = (int64_t)(k->y_zero * (1 << down) + (1 << (down - 1))) * ((int64_t)1 << 32) + ((int64_t)1 << 31);
+        s.preset = (int64_t)((k->y_zero + 128) * (1 << down) + (1 << (down - 1))) * ((int64_t)1 << 32) + ((int64_t)1 << 31);
     }
     return s;
 }
 
-static inline int8_t ts_depthwise_narrow_plain(const struct ts_depthwise_scale *s, int32_t sum)
+static inline int8_t ts_depthwise_narrow_plain(int32_t twice, int64_t preset, int32_t multiplier, int32_t down)
 {
-    const int32_t twice = 2 * sum + s->bias;
-    const int32_t v = ((int32_t)(((int64_t)twice * s->multiplier + s->preset) >> 32) + (twice >> 31)) >> s->down;
-    return (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v);
+    int32_t v = ((int32_t)(((int64_t)twice * multiplier + preset) >> 32) + (twice >> 31)) >> down;
+    v = v < 0 ? 0 : v > 255 ? 255 : v;          /* an instruction, where -128 .. 127 is not */
+    return (int8_t)(v - 128);
 }
 
-/* a row of sums of one channel -> y, every step-th value */
-static inline void ts_depthwise_narrow(const struct ts_depthwise_conv_2d *k, const struct ts_depthwise_scale *scale, int32_t o,
-                                       const int32_t *sums, int32_t count, int8_t *y, int32_t step)
+/* sums[rows][fast.y] of one channel -> y */
+TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, const struct ts_depthwise_scale *s, const int32_t *sums, int32_t rows,
+                                         int8_t *y)
 {
-    if (!scale->plain) {
-        for (int32_t j = 0; j < count; j++) {
-            y[j * step] = ts_requant8(sums[j] + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+    const int64_t preset = s->preset;
+    const int32_t multiplier = s->multiplier, bias = s->bias, down = s->down, step = p->fast.y_step;
+    for (int32_t i = 0; i < rows; i++, y += p->slow.y_step) {
+        int8_t *to = y;
+        for (const int32_t *end = sums + (p->fast.y & ~1); sums < end; sums += 2) {
+            *to = ts_depthwise_narrow_plain(2 * sums[0] + bias, preset, multiplier, down);
+            to += step;
+            *to = ts_depthwise_narrow_plain(2 * sums[1] + bias, preset, multiplier, down);
+            to += step;
         }
-        return;
-    }
-    const struct ts_depthwise_scale s = *scale;
-    int8_t *to = y;
-    for (int32_t j = count >> 1; j > 0; j--, sums += 2, to += step) {
-        *to = ts_depthwise_narrow_plain(&s, sums[0]);
-        to += step;
-        *to = ts_depthwise_narrow_plain(&s, sums[1]);
-    }
-    if (count & 1) {
-        *to = ts_depthwise_narrow_plain(&s, *sums);
-    }
-    if (k->low > -128 || k->high < 127) {
-        for (int32_t j = 0; j < count; j++, y += step) {
-            *y = (int8_t)(*y < k->low ? k->low : *y > k->high ? k->high : *y);
+        if (p->fast.y & 1) {
+            *to = ts_depthwise_narrow_plain(2 * sums[0] + bias, preset, multiplier, down);
+            sums += TS_DEPTHWISE_WINDOWS;
         }
     }
 }
 
-/* channel o of y, from its channel of x, whose rows pass through the ring */
+/* the same of any scale, clamped */
+static inline void ts_depthwise_narrow_any(const struct ts_depthwise_conv_2d *k, const struct ts_depthwise_plan *p, int32_t o, const int32_t *sums,
+                                           int32_t rows, int8_t *y)
+{
+    for (int32_t i = 0; i < rows; i++, y += p->slow.y_step) {
+        for (int32_t j = 0; j < p->fast.y; j++) {
+            y[j * p->fast.y_step] = ts_requant8(sums[j] + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+        }
+        sums += p->fast.y + (p->fast.y & (TS_DEPTHWISE_WINDOWS - 1));
+    }
+}
+
+/* channel o of y from its channel of x, some rows of windows at a time */
 static inline void ts_depthwise_channel(const struct ts_depthwise_conv_2d *k, const struct ts_depthwise_plan *p, const int8_t *x, int32_t o,
                                         int8_t *y)
 {
-    ts_depthwise_word *const ring = (ts_depthwise_word *)k->ring, *const outside = ring + p->ring * p->words;
-    const int8_t *weight = k->weight + o;
+    ts_depthwise_word *const band = (ts_depthwise_word *)k->band;
     const bool three = p->slow.kernel == 3 && p->fast.kernel == 3 && p->slow.dilation == 1 && p->fast.dilation == 1;
     const struct ts_depthwise_scale scale = ts_depthwise_scale(k, o);
-    int32_t w[9], read = 0;                 /* rows of x that have been */
-    for (int32_t u = 0; three && u < 3; u++) {
-        for (int32_t v = 0; v < 3; v++) {
-            w[3 * u + v] = weight[u * p->slow.weight_step + v * p->fast.weight_step];
+    const bool plain = scale.plain && k->low == -128 && k->high == 127;
+    const int8_t *weight = k->weight + o;
+    const int32_t top = p->slow.pad, bottom = top + p->slow.x;      /* rows are counted from the first one outside */
+    int32_t have = 0;
+    for (int32_t i = 0; i < p->slow.y; i += k->rows, y += k->rows * p->slow.y_step) {
+        const int32_t rows = p->slow.y - i < k->rows ? p->slow.y - i : k->rows;
+        const int32_t first = i * p->slow.stride, end = first + (rows - 1) * p->slow.stride + p->reach;
+        if (have > first && i > 0) {
+            memmove(band, band + k->rows * p->slow.stride * p->words, (size_t)((have - first) * p->words) * sizeof *band);
         }
-    }
-    for (int32_t i = 0; i < p->slow.y; i++, y += p->slow.y_step) {
-        const int32_t first = i * p->slow.stride - p->slow.pad;
-        const ts_depthwise_word *rows[3];
-        for (; read < first + p->ring && read < p->slow.x; read++) {
-            ts_depthwise_gather(p, k->x_zero, x + read * p->slow.x_step, ring + read % p->ring * p->words);
-        }
-        if (!three) {
-            memset(k->sums, 0, (size_t)(p->fast.y + 1) * sizeof *k->sums);
-        }
-        for (int32_t u = 0; u < p->slow.kernel; u++) {
-            const int32_t r = first + u * p->slow.dilation;
-            const ts_depthwise_word *row = r >= 0 && r < p->slow.x ? ring + r % p->ring * p->words : outside;
-            if (three) {
-                rows[u] = row;
-            } else {
-                ts_depthwise_taps(p, row, weight + u * p->slow.weight_step, k->sums);
+        have = have > first ? have : first;
+        for (int32_t r = have; r < end && k->rows < p->slow.y; r++) {       /* where there is one band, they are there */
+            if (r < top || r >= bottom) {
+                ts_depthwise_outside(k, p->words, band + (r - first) * p->words);
             }
         }
+        const int32_t in = have > top ? have : top, out = end < bottom ? end : bottom;
+        ts_depthwise_gather(p, k->x_zero, x + (in - top) * p->slow.x_step, out - in, band + (in - first) * p->words);
+        have = end;
         if (three) {
-            ts_depthwise_3x3(p, rows, w, k->sums);
+            ts_depthwise_3x3(p, band, rows, weight, k->sums);
+        } else {
+            ts_depthwise_taps(p, band, rows, weight, k->sums);
         }
-        ts_depthwise_narrow(k, &scale, o, k->sums, p->fast.y, y, p->fast.y_step);
+        if (plain) {
+            ts_depthwise_narrow(p, &scale, k->sums, rows, y);
+        } else {
+            ts_depthwise_narrow_any(k, p, o, k->sums, rows, y);
+        }
     }
 }
 
 /* a channel at a time */
-static inline void ts_depthwise_rows(const struct ts_depthwise_conv_2d *k, const int8_t *x, int8_t *y)
+static inline void ts_depthwise_channels(const struct ts_depthwise_conv_2d *k, const int8_t *x, int8_t *y)
 {
     const struct ts_depthwise_plan p = ts_depthwise_plan(k);
-    ts_depthwise_word *const ring = (ts_depthwise_word *)k->ring;
-    for (int32_t i = 0; i < (p.ring + 1) * p.words; i++) {
-        ring[i] = ts_depthwise_join(k->x_zero, k->x_zero);
-    }
+    ts_depthwise_outside(k, ((k->rows - 1) * p.slow.stride + p.reach) * p.words, (ts_depthwise_word *)k->band);
+    x += k->start;
     for (int32_t o = 0, m = 0; o < k->channels * k->each; o++) {
-        ts_depthwise_channel(k, &p, x + k->start, o, y + o);
+        ts_depthwise_channel(k, &p, x, o, y + o);
         if (++m == k->each) {
             m = 0;
             x++;
@@ -314,7 +368,7 @@ static inline int8_t ts_depthwise_one(const struct ts_depthwise_conv_2d *k, cons
 static void ts_depthwise_conv_2d(const struct ts_depthwise_conv_2d *k, const int8_t *x, int8_t *y)
 {
     if (k->rows) {
-        ts_depthwise_rows(k, x, y);
+        ts_depthwise_channels(k, x, y);
         return;
     }
     const int32_t outputs = k->channels * k->each;

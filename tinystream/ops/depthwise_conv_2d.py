@@ -39,6 +39,7 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
 MOST_RING = 1 << 15  # TS_DEPTHWISE_RING
+BAND = 3 << 9  # bytes of scratch for which more rows at a time pay
 PADDING, STRIDE_X, STRIDE_Y, _, ACTIVATION, DILATION_X, DILATION_Y = range(7)  # slots of DepthwiseConv2DOptions
 
 
@@ -87,7 +88,8 @@ class DepthwiseConv2d:
         bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(
             axis=0, dtype=np.int64
         )
-        rows = y.shape[0] * y.shape[1] > 1 and fits_pairs(columns.T) and ring_bytes(place) <= MOST_RING
+        rows, band, sums = bands(place)
+        copied = y.shape[0] * y.shape[1] > 1 and fits_pairs(columns.T) and ring_bytes(place) <= MOST_RING
         return Step(
             module=__name__,
             x=(x,),
@@ -97,7 +99,7 @@ class DepthwiseConv2d:
                 each=outputs // channels,
                 start=0,
                 pixel=channels,
-                rows=int(rows),
+                rows=rows if copied else 0,
                 x_zero=x.zero,
                 y_zero=self.y_zero,
                 low=low,
@@ -108,8 +110,8 @@ class DepthwiseConv2d:
                 bias=bias.astype(np.int32),
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
-            scratch=dict(ring=("int32", ring_words(place)), sums=("int32", max(y.shape[:2]) + 1)) if rows else dict(ring=("int32", 1), sums=("int32", 1)),
-            inplace=outputs == channels and (rows or y.size == outputs),
+            scratch=dict(band=("int32", band if copied else 1), sums=("int32", sums if copied else 1)),
+            inplace=outputs == channels and (copied or y.size == outputs),
             cost=dict(mac8=y.size * len(columns), requant=y.size, mem=y.size * len(columns) // 2),
             says=f"{self.weight.shape[0]}x{self.weight.shape[1]} depthwise convolution to {outputs} channels, {self.padding}, "
             f"stride {'x'.join(map(str, self.stride))}",
@@ -153,16 +155,18 @@ def ring_bytes(place: dict[str, int]) -> int:
     return ((place["kernel_height"] - 1) * place["dilation_y"] + 1) * across(place, "x", "width", place["y_width"] - 1)
 
 
-def ring_words(place: dict[str, int]) -> int:
-    """int32 of the rows of one channel, and of one row outside, as ts_depthwise_plan() lays them out."""
+def bands(place: dict[str, int]) -> tuple[int, int, int]:
+    """(rows of windows at a time, int32 of the band, int32 of the sums), as ts_depthwise_plan() lays them out."""
     axes = [("y", "height"), ("x", "width")]
     if place["y_height"] > place["y_width"] == place["width"]:
         axes.reverse()
-    (_, slow), (fast, along) = axes
-    rows = (place[f"kernel_{slow}"] - 1) * place[f"dilation_{axes[0][0]}"] + 2
-    pairs = across(place, fast, along, (place[f"y_{along}"] - 1) // 2 * 2)
-    singles = across(place, fast, along, place[f"y_{along}"] - 1)       # a byte each
-    return rows * max(pairs, -(-singles // 4))
+    (slow, down), (fast, right) = axes
+    pairs = across(place, fast, right, (place[f"y_{right}"] - 1) // 2 * 2)
+    singles = across(place, fast, right, place[f"y_{right}"] - 1)       # a byte each
+    words, sums = max(pairs, -(-singles // 4)), place[f"y_{right}"] + place[f"y_{right}"] % 2
+    most = next((n for n in range(place[f"y_{down}"], 1, -1) if 4 * (words * across(place, slow, down, n - 1) + sums * n) <= BAND), 1)
+    rows = -(-place[f"y_{down}"] // -(-place[f"y_{down}"] // most))       # of equal size, as nearly as can be
+    return rows, words * across(place, slow, down, rows - 1), sums * rows
 
 
 def across(place: dict[str, int], axis: str, name: str, last: int) -> int:
