@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from examples import CASES, blocks, example
+from examples import CASES, FORMS, blocks, example, forms
 
 from tinystream.emit.compiler import SANITIZERS, compiler
 from tinystream.emit.emit import closure
@@ -99,6 +99,7 @@ class Case:
     folder: Path
     stdin: bytes
     want: dict[int, Fired]
+    form: tuple[str, ...] = ()      # flags of the form of the C
 
     def prepare(self) -> None:
         """Tables once, as no mutant changes them; each buffer of the arena by itself, so that the sanitizers see its ends."""
@@ -106,13 +107,14 @@ class Case:
         source.write_text(spread_arena(source.read_text()))
         for flags in ((), SANITIZERS):
             tables = [self.folder / f"{self.plan.name}_tables.c"]
-            compiler().build(tables, self.folder / f"tables{len(flags)}.o", "-std=c11", "-O0", "-c", *flags)
+            compiler().build(tables, self.folder / f"tables{len(flags)}.o", "-std=c11", "-O0", "-c", *flags, *self.form)
 
     def fails(self, *flags: str) -> bool:
         """Does the C in the folder give other outputs, stop, hang or not compile?"""
         program = self.folder / "stream"
         try:
-            compiler().build([self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"], program, "-std=c11", "-O0", *flags)
+            sources = [self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"]
+            compiler().build(sources, program, "-std=c11", "-O0", *flags, *self.form)
             done = subprocess.run([program], input=self.stdin, capture_output=True, timeout=SECONDS)
         except (BuildError, subprocess.TimeoutExpired):
             return True
@@ -134,11 +136,14 @@ def cases_of(kernel: Path, folder: Path) -> list[Case]:
         if kernel not in closure([header(step) for step in plan.steps]):
             continue
         x = blocks(module, signals)
-        place = folder / f"{kernel.stem}-{n}"
-        write_stream(plan, place)
-        stdin = b"".join(block.tobytes() for group in zip(*x) for block in group)
-        found.append(Case(plan, place, stdin, Engine(plan).push(*x)))
-        found[-1].prepare()
+        stdin, want = b"".join(block.tobytes() for group in zip(*x) for block in group), Engine(plan).push(*x)
+        for form in forms(module):
+            told, flags = FORMS[form]
+            place = folder / f"{kernel.stem}-{n}-{form}"
+            write_stream(plan, place, told)
+            if kernel.name in {path.name for path in place.iterdir()}:
+                found.append(Case(plan, place, stdin, want, flags))
+                found[-1].prepare()
     return sorted(found, key=lambda case: len(case.stdin))
 
 

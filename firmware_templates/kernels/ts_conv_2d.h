@@ -77,23 +77,6 @@ static inline const int8_t *ts_conv_2d_one(const struct ts_conv_2d *k, const int
     return (const int8_t *)k->patch;
 }
 
-/* y[outputs] of one window */
-static inline void ts_conv_2d_single(const struct ts_conv_2d *k, const int8_t *x, int32_t terms, int8_t *y)
-{
-    const int8_t *weight = k->weight;
-    int32_t o = 0;
-    for (; o + 4 <= k->outputs; o += 4, weight += 4 * terms) {
-        int32_t sum[4];
-        ts_sum_4(weight, x, terms, sum);
-        for (int32_t i = 0; i < 4; i++) {
-            y[o + i] = ts_requant8(sum[i] + k->bias[o + i], k->multiplier[o + i], k->shift[o + i], k->y_zero, k->low, k->high);
-        }
-    }
-    for (; o < k->outputs; o++, weight += terms) {
-        y[o] = ts_requant8(ts_sum_1(weight, x, terms) + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
-    }
-}
-
 #if TS_PAIRS
 
 /* one of two windows of which a part lies outside, or whose rows have gaps */
@@ -132,47 +115,25 @@ static inline void ts_conv_2d_pair(const struct ts_conv_2d *k, const int8_t *x, 
     }
 }
 
-/* y[2][outputs] of the two windows in patch */
-static inline void ts_conv_2d_double(const struct ts_conv_2d *k, int32_t terms, int8_t *y)
-{
-    const int8_t *weight = k->weight;
-    int8_t *y1 = y + k->outputs;
-    int32_t o = 0;
-    for (; o + 4 <= k->outputs; o += 4, weight += 4 * terms) {
-        for (int32_t i = o; i < o + 4; i += 2) {
-            int32_t sum[4];
-            ts_sum_pair_2(weight + (i - o), k->patch, terms, sum);
-            y[i] = ts_requant8(sum[0] + k->bias[i], k->multiplier[i], k->shift[i], k->y_zero, k->low, k->high);
-            y1[i] = ts_requant8(sum[2] + k->bias[i], k->multiplier[i], k->shift[i], k->y_zero, k->low, k->high);
-            y[i + 1] = ts_requant8(sum[1] + k->bias[i + 1], k->multiplier[i + 1], k->shift[i + 1], k->y_zero, k->low, k->high);
-            y1[i + 1] = ts_requant8(sum[3] + k->bias[i + 1], k->multiplier[i + 1], k->shift[i + 1], k->y_zero, k->low, k->high);
-        }
-    }
-    for (; o < k->outputs; o++, weight += terms) {
-        int32_t sum[2];
-        ts_sum_pair_1(weight, k->patch, terms, sum);
-        y[o] = ts_requant8(sum[0] + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
-        y1[o] = ts_requant8(sum[1] + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
-    }
-}
-
 #endif
 
 /* x[height][width][channels] -> y[y_height][y_width][outputs] */
 static void ts_conv_2d(const struct ts_conv_2d *k, const int8_t *x, int8_t *y)
 {
     const int32_t terms = k->kernel_height * k->kernel_width * k->channels, pixels = k->y_height * k->y_width;
+    const struct ts_requant_channels r = { k->bias, k->multiplier, k->shift, k->y_zero, k->low, k->high };
+    const int32_t outputs = k->outputs;
     int32_t pixel = 0;
 #if TS_PAIRS
     if (k->pairs) {
-        for (; pixel + 2 <= pixels; pixel += 2, y += 2 * k->outputs) {
+        for (; pixel + 2 <= pixels; pixel += 2, y += 2 * outputs) {
             ts_conv_2d_pair(k, x, pixel);
-            ts_conv_2d_double(k, terms, y);
+            ts_sum_pair_groups(k->weight, k->patch, terms, outputs, &r, y, y + outputs);
         }
     }
 #endif
-    for (; pixel < pixels; pixel++, y += k->outputs) {
-        ts_conv_2d_single(k, ts_conv_2d_one(k, x, pixel), terms, y);
+    for (; pixel < pixels; pixel++, y += outputs) {
+        ts_sum_groups(k->weight, ts_conv_2d_one(k, x, pixel), terms, outputs, &r, y);
     }
 }
 

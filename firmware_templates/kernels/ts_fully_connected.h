@@ -25,19 +25,10 @@ struct ts_fully_connected {
 /* x[rows][inputs] -> y[rows][outputs] */
 static void ts_fully_connected(const struct ts_fully_connected *k, const int8_t *x, int8_t *y)
 {
-    for (int32_t row = 0; row < k->rows; row++, x += k->inputs) {
-        const int8_t *weight = k->weight;
-        int32_t o = 0;
-        for (; o + 4 <= k->outputs; o += 4, weight += 4 * k->inputs, y += 4) {
-            int32_t sum[4];
-            ts_sum_4(weight, x, k->inputs, sum);
-            for (int32_t i = 0; i < 4; i++) {
-                y[i] = ts_requant8(sum[i] + k->bias[o + i], k->multiplier[o + i], k->shift[o + i], k->y_zero, k->low, k->high);
-            }
-        }
-        for (; o < k->outputs; o++, weight += k->inputs, y++) {
-            *y = ts_requant8(ts_sum_1(weight, x, k->inputs) + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
-        }
+    const struct ts_requant_channels r = { k->bias, k->multiplier, k->shift, k->y_zero, k->low, k->high };
+    const int32_t inputs = k->inputs, outputs = k->outputs;
+    for (int32_t row = 0; row < k->rows; row++, x += inputs, y += outputs) {
+        ts_sum_groups(k->weight, x, inputs, outputs, &r, y);
     }
 }
 

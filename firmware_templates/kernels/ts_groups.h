@@ -10,7 +10,7 @@
 #ifndef TS_GROUPS_H
 #define TS_GROUPS_H
 
-#include "ts_fixed.h"
+#include "ts_requant.h"
 
 #ifndef TS_PAIRS                /* whether the core multiplies 32 by 32 bits and adds to 64 in an instruction or two */
 #if defined(__LP64__) || (defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2)
@@ -114,5 +114,44 @@ static inline int32_t ts_sum_1(const int8_t *weight, const int8_t *x, int32_t co
 
 #undef TS_PAIR_2
 #undef TS_SUM_4
+
+/* y[outputs] of one input */
+static inline void ts_sum_groups(const int8_t *weight, const int8_t *x, int32_t count, int32_t outputs,
+                                 const struct ts_requant_channels *r, int8_t *y)
+{
+    int32_t o = 0;
+    for (; o + 4 <= outputs; o += 4, weight += 4 * count) {
+        int32_t sum[4];
+        ts_sum_4(weight, x, count, sum);
+        y[o] = ts_requant_channel(r, o, sum[0]);
+        y[o + 1] = ts_requant_channel(r, o + 1, sum[1]);
+        y[o + 2] = ts_requant_channel(r, o + 2, sum[2]);
+        y[o + 3] = ts_requant_channel(r, o + 3, sum[3]);
+    }
+    for (; o < outputs; o++, weight += count) {
+        y[o] = ts_requant_channel(r, o, ts_sum_1(weight, x, count));
+    }
+}
+
+/* y0[outputs] and y1[outputs] of the first and the second input of a pair */
+static inline void ts_sum_pair_groups(const int8_t *weight, const int32_t *x, int32_t count, int32_t outputs,
+                                      const struct ts_requant_channels *r, int8_t *y0, int8_t *y1)
+{
+    int32_t o = 0;
+    for (; o < (outputs & ~3); o += 2, weight += o & 2 ? 2 : 4 * count - 2) {   /* two channels of a group, then the other two */
+        int32_t sum[4];
+        ts_sum_pair_2(weight, x, count, sum);
+        y0[o] = ts_requant_channel(r, o, sum[0]);
+        y1[o] = ts_requant_channel(r, o, sum[2]);
+        y0[o + 1] = ts_requant_channel(r, o + 1, sum[1]);
+        y1[o + 1] = ts_requant_channel(r, o + 1, sum[3]);
+    }
+    for (; o < outputs; o++, weight += count) {
+        int32_t sum[2];
+        ts_sum_pair_1(weight, x, count, sum);
+        y0[o] = ts_requant_channel(r, o, sum[0]);
+        y1[o] = ts_requant_channel(r, o, sum[1]);
+    }
+}
 
 #endif

@@ -36,6 +36,20 @@ static inline int8_t ts_requant8(int32_t acc, int32_t multiplier, int32_t shift,
     return ts_clamp8((((int64_t)acc * multiplier + ((int64_t)1 << (30 - shift))) >> (31 - shift)) + zero, low, high);
 }
 
+/* How the sums of a layer's channels become its outputs.  A copy of one's own: a store of an int8_t may change anything that a pointer
+ * leads to, so members behind a pointer are loaded again after each. */
+struct ts_requant_channels {
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    int32_t zero, low, high;
+};
+
+/* a channel's output for its sum */
+static inline int8_t ts_requant_channel(const struct ts_requant_channels *r, int32_t channel, int32_t sum)
+{
+    return ts_requant8(sum + r->bias[channel], r->multiplier[channel], r->shift[channel], r->zero, r->low, r->high);
+}
+
 /* Every channel's requant, the zero and the activation.  Only a layer that magnifies has a shift >= 0. */
 static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *restrict multiplier, const int8_t *restrict shift,
                                   int32_t count, int32_t zero, int32_t low, int32_t high, int8_t *restrict y)

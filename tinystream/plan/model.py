@@ -37,6 +37,7 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 from tinystream.plan.variables import without_variables
 
+LEAST_SCALE = 2.0**-60  # less, or the inverse of more, is damage: products and ratios of three scales must be numbers
 LARGEST = 1 << 26  # elements of one tensor: more is damage, not a model for a microcontroller
 
 
@@ -130,9 +131,11 @@ def parse_model(data: bytes, name: str, outputs: Sequence[int] | None = None) ->
     if data[4:8] != b"TFL3":
         raise damaged(f"{name} does not start as one")
     root = Table.root(data)
+    if root.integer(VERSION, 0, "I") != SCHEMA:
+        raise ModelError(f"{name} is of schema version {root.integer(VERSION, 0, 'I')}; {SCHEMA} is read", "convert it again")
     if not 1 <= root.count(SUBGRAPHS) <= MOST_SUBGRAPHS:
         raise damaged(f"it has {root.count(SUBGRAPHS)} subgraphs")
-    buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
+    buffers = [read_buffer(i, b) for i, b in enumerate(root.tables(BUFFERS))]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
     graphs = [folded(signed(read_graph(graph, buffers, kinds))) for graph in root.tables(SUBGRAPHS)]
     main = graphs[0]
@@ -150,7 +153,8 @@ def output_of(main: Graph, name: str, number: int) -> Tensor:
     return main.outputs[number]
 
 
-OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4  # slots of Model
+VERSION, OPERATOR_CODES, SUBGRAPHS, _, BUFFERS = range(5)  # slots of Model
+SCHEMA = 3
 MOST_SUBGRAPHS = 64
 DTYPES = (
     "float32",
@@ -174,6 +178,14 @@ DTYPES = (
 )  # TensorType
 
 
+def read_buffer(index: int, buffer: Table) -> np.ndarray:
+    data = buffer.vector(0, np.uint8)
+    place = buffer.integer(1, 0, "Q")  # from the start of the file, in files of gigabytes
+    if not data.size and place > 1:
+        raise ModelError(f"buffer {index} lies behind the model, at byte {place}", "convert it without external buffers")
+    return data
+
+
 def read_graph(graph: Table, buffers: list[np.ndarray], kinds: list[str]) -> Graph:
     tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
     operators = [part for i, op in enumerate(graph.tables(3)) for part in one_output_each(read_operator(i, op, kinds, tensors))]
@@ -185,6 +197,9 @@ def one_output_each(operator: Operator) -> list[Operator]:
     if len(operator.outputs) < 2:
         return [operator]
     return [replace(operator, outputs=(y,), part=i) for i, y in enumerate(operator.outputs)]
+
+
+SPARSITY = 6  # slot of Tensor
 
 
 def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
@@ -208,9 +223,22 @@ def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
     axis = 0
     if quantisation is not None:
         scales, zeros, axis = quantisation.vector(2, np.float32), quantisation.vector(3, np.int64), quantisation.integer(6)
+    check_quantisation(index, dtype, scales, zeros)
+    if data is not None and t.table(SPARSITY) is not None:
+        raise ModelError(f"tensor '{t.string(3)}' has sparse weights", "convert it without sparsity, or densify it")
+    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.integer(5, 0, "b")))
+
+
+def check_quantisation(index: int, dtype: str, scales: np.ndarray, zeros: np.ndarray) -> None:
     if not np.isfinite(scales).all() or (scales < 0).any() or zeros.size not in (0, scales.size):
         raise damaged(f"tensor {index} has no sound scale")
-    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.integer(5, 0, "b")))
+    if dtype not in ("int8", "uint8", "int16"):
+        return
+    if ((scales != 0) & ((scales < LEAST_SCALE) | (scales > 1 / LEAST_SCALE))).any():
+        raise damaged(f"tensor {index} has a scale beyond {LEAST_SCALE:.3g} to {1 / LEAST_SCALE:.3g}")
+    limits = np.iinfo(dtype)
+    if ((zeros < limits.min) | (zeros > limits.max)).any():
+        raise damaged(f"tensor {index} of {dtype} has the zero {zeros[np.argmax(np.abs(zeros))]}")
 
 
 def read_kind(code: Table) -> str:

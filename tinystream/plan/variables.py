@@ -134,7 +134,7 @@ def seen_through(op: Operator, pieces: dict[int, tuple[Piece, ...]]) -> tuple[Pi
             return made if len(made) <= MOST_PIECES else None
     elif op.kind in ("slice", "strided_slice", "split", "split_v", "unpack"):
         run = code(op.kind).read(op).run_of()
-        if run:
+        if run and op.flowing:
             return cut(pieces_of(op.flowing[0], pieces), *run)
     return None
 
