@@ -21,6 +21,7 @@ struct ts_depthwise_conv_2d {
     int32_t dilation_y, dilation_x;
     int32_t pad_y, pad_x;                   /* rows and columns by which the first window begins outside */
     int32_t rows;                           /* of windows, for which a channel's x is copied; 0: windows are read where they are */
+    int32_t plain;                          /* whether every sum is requantised by ts_depthwise_plain() */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
     const int8_t *weight;                   /* [kernel_height][kernel_width][channels * each] */
@@ -64,7 +65,9 @@ static inline ts_depthwise_word ts_depthwise_join(int32_t first, int32_t second)
 static inline void ts_depthwise_split(ts_depthwise_sum sum, int32_t *sums)
 {
 #if TS_PAIRS
-    ts_pair_split(sum, &sums[0], &sums[1]);
+    const int32_t first = (int32_t)((uint32_t)sum << (32 - TS_PAIR_SHIFT)) >> (32 - TS_PAIR_SHIFT);
+    sums[0] = first;
+    sums[1] = (int32_t)(sum >> TS_PAIR_SHIFT) - (first >> 31);
 #else
     sums[0] = sum;
 #endif
@@ -192,75 +195,72 @@ TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const t
 #undef TS_DEPTHWISE_TAPS
 
 /* sums[rows][fast.y] = any taps of each window */
-static inline void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
-                                     int32_t *sums)
+TS_APART static void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
+                                       int32_t *sums)
 {
+    const int32_t taps = p->fast.kernel, apart = p->fast.dilation, step = p->fast.weight_step;
+    const int32_t down = p->slow.dilation * p->words - taps * apart, below = p->slow.weight_step - taps * step;
     for (int32_t i = 0; i < rows; i++, band += p->slow.stride * p->words) {
         const ts_depthwise_word *window = band;
-        for (int32_t j = 0; j < p->fast.y; j += TS_DEPTHWISE_WINDOWS, window += TS_DEPTHWISE_WINDOWS * p->fast.stride) {
-            const ts_depthwise_word *row = window;
-            const int8_t *w = weight;
+        for (const int32_t *end = sums + p->fast.y; sums < end; sums += TS_DEPTHWISE_WINDOWS) {
+            const ts_depthwise_word *word = window;
+            const int8_t *tap = weight;
             ts_depthwise_sum sum = 0;
-            for (int32_t u = 0; u < p->slow.kernel; u++, row += p->slow.dilation * p->words, w += p->slow.weight_step) {
-                for (int32_t v = 0; v < p->fast.kernel; v++) {
-                    sum += (ts_depthwise_sum)row[v * p->fast.dilation] * w[v * p->fast.weight_step];
+            for (int32_t u = p->slow.kernel; u > 0; u--, word += down, tap += below) {
+                for (int32_t v = taps; v > 0; v--, word += apart, tap += step) {
+                    sum += (ts_depthwise_sum)*word * *tap;
                 }
             }
             ts_depthwise_split(sum, sums);
-            sums += TS_DEPTHWISE_WINDOWS;
+            window += TS_DEPTHWISE_WINDOWS * p->fast.stride;
         }
     }
 }
 
-/* How a channel's sums become int8.  y = (h + (zero << down) + (1 << (down - 1)) - (sum < 0)) >> down with h = sum * multiplier / 2^31 to
- * nearest is ts_requant8 in fewer instructions: the difference between sum < 0 and h < 0 does not reach a half.
+/* How a plain channel's sums become int8, in fewer instructions than ts_requant8: both roundings and the zero are in what the high word
+ * of the product begins with.  The second rounds halves away from zero: a negative product is one less, and that of a negative sum that
+ * is rounded to 0 may be, as a half is still out of reach.
  */
 struct ts_depthwise_scale {
-    int64_t preset;
-    int32_t multiplier, bias, down;         /* twice the bias */
-    bool plain;                             /* 2 * sum fits, and so does zero << down */
+    int32_t multiplier, bias, round, down;      /* twice the bias */
 };
 
 static inline struct ts_depthwise_scale ts_depthwise_scale(const struct ts_depthwise_conv_2d *k, int32_t o)
 {
-    const int32_t bias = k->bias[o], down = -k->shift[o];
-    struct ts_depthwise_scale s = { 0, k->multiplier[o], 0, down, down >= 1 && down <= 21 && bias > -(1 << 29) && bias < 1 << 29 };
-    if (s.plain) {
-        s.bias = 2 * bias;
-        s.preset = (int64_t)((k->y_zero + 128) * (1 << down) + (1 << (down - 1))) * ((int64_t)1 << 32) + ((int64_t)1 << 31);
-    }
-    return s;
+    const int32_t down = -k->shift[o];
+    return (struct ts_depthwise_scale){ k->multiplier[o], 2 * k->bias[o], (2 * k->y_zero + 257) * (1 << (down - 1)), down };
 }
 
-static inline int8_t ts_depthwise_narrow_plain(int32_t twice, int64_t preset, int32_t multiplier, int32_t down)
+static inline int8_t ts_depthwise_plain(struct ts_depthwise_scale s, int32_t sum)
 {
-    int32_t v = ((int32_t)(((int64_t)twice * multiplier + preset) >> 32) + (twice >> 31)) >> down;
+    const int32_t twice = 2 * sum + s.bias;
+    const int64_t begin = (int64_t)(s.round + (twice >> 31)) * ((int64_t)1 << 32) + ((int64_t)1 << 31);
+    int32_t v = (int32_t)((begin + (int64_t)twice * s.multiplier) >> 32) >> s.down;
     v = v < 0 ? 0 : v > 255 ? 255 : v;          /* an instruction, where -128 .. 127 is not */
     return (int8_t)(v - 128);
 }
 
 /* sums[rows][fast.y] of one channel -> y */
-TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, const struct ts_depthwise_scale *s, const int32_t *sums, int32_t rows,
+TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, struct ts_depthwise_scale s, const int32_t *sums, int32_t rows,
                                          int8_t *y)
 {
-    const int64_t preset = s->preset;
-    const int32_t multiplier = s->multiplier, bias = s->bias, down = s->down, step = p->fast.y_step;
+    const int32_t step = p->fast.y_step;
     for (int32_t i = 0; i < rows; i++, y += p->slow.y_step) {
         int8_t *to = y;
         for (const int32_t *end = sums + (p->fast.y & ~1); sums < end; sums += 2) {
-            *to = ts_depthwise_narrow_plain(2 * sums[0] + bias, preset, multiplier, down);
+            *to = ts_depthwise_plain(s, sums[0]);
             to += step;
-            *to = ts_depthwise_narrow_plain(2 * sums[1] + bias, preset, multiplier, down);
+            *to = ts_depthwise_plain(s, sums[1]);
             to += step;
         }
         if (p->fast.y & 1) {
-            *to = ts_depthwise_narrow_plain(2 * sums[0] + bias, preset, multiplier, down);
+            *to = ts_depthwise_plain(s, sums[0]);
             sums += TS_DEPTHWISE_WINDOWS;
         }
     }
 }
 
-/* the same of any scale, clamped */
+/* the same of any channel */
 static inline void ts_depthwise_narrow_any(const struct ts_depthwise_conv_2d *k, const struct ts_depthwise_plan *p, int32_t o, const int32_t *sums,
                                            int32_t rows, int8_t *y)
 {
@@ -278,8 +278,6 @@ static inline void ts_depthwise_channel(const struct ts_depthwise_conv_2d *k, co
 {
     ts_depthwise_word *const band = (ts_depthwise_word *)k->band;
     const bool three = p->slow.kernel == 3 && p->fast.kernel == 3 && p->slow.dilation == 1 && p->fast.dilation == 1;
-    const struct ts_depthwise_scale scale = ts_depthwise_scale(k, o);
-    const bool plain = scale.plain && k->low == -128 && k->high == 127;
     const int8_t *weight = k->weight + o;
     const int32_t top = p->slow.pad, bottom = top + p->slow.x;      /* rows are counted from the first one outside */
     int32_t have = 0;
@@ -303,8 +301,8 @@ static inline void ts_depthwise_channel(const struct ts_depthwise_conv_2d *k, co
         } else {
             ts_depthwise_taps(p, band, rows, weight, k->sums);
         }
-        if (plain) {
-            ts_depthwise_narrow(p, &scale, k->sums, rows, y);
+        if (k->plain) {
+            ts_depthwise_narrow(p, ts_depthwise_scale(k, o), k->sums, rows, y);
         } else {
             ts_depthwise_narrow_any(k, p, o, k->sums, rows, y);
         }
@@ -326,6 +324,12 @@ static inline void ts_depthwise_channels(const struct ts_depthwise_conv_2d *k, c
     }
 }
 
+static inline int8_t ts_depthwise_narrow_one(const struct ts_depthwise_conv_2d *k, int32_t o, int32_t sum)
+{
+    return k->plain ? ts_depthwise_plain(ts_depthwise_scale(k, o), sum)
+                    : ts_requant8(sum + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+}
+
 /* y[4] of four channels, where the window is inside */
 static inline void ts_depthwise_four(const struct ts_depthwise_conv_2d *k, const int8_t *x, int32_t o, int8_t *y)
 {
@@ -334,7 +338,7 @@ static inline void ts_depthwise_four(const struct ts_depthwise_conv_2d *k, const
     const int32_t rows = column ? 1 : k->kernel_height, taps = column ? k->kernel_height : k->kernel_width;
     const int32_t down = k->dilation_y * k->width * k->pixel, step = column ? down : k->dilation_x * k->pixel;
     const int8_t *weight = k->weight + o;
-    int32_t a = k->bias[o], b = k->bias[o + 1], c = k->bias[o + 2], d = k->bias[o + 3];
+    int32_t a = 0, b = 0, c = 0, d = 0;
     for (int32_t u = 0; u < rows; u++, x += down) {
         const int8_t *tap = x;
         for (int32_t v = 0; v < taps; v++, tap += step, weight += outputs) {
@@ -344,24 +348,24 @@ static inline void ts_depthwise_four(const struct ts_depthwise_conv_2d *k, const
             d += tap[3] * weight[3];
         }
     }
-    y[0] = ts_requant8(a, k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
-    y[1] = ts_requant8(b, k->multiplier[o + 1], k->shift[o + 1], k->y_zero, k->low, k->high);
-    y[2] = ts_requant8(c, k->multiplier[o + 2], k->shift[o + 2], k->y_zero, k->low, k->high);
-    y[3] = ts_requant8(d, k->multiplier[o + 3], k->shift[o + 3], k->y_zero, k->low, k->high);
+    y[0] = ts_depthwise_narrow_one(k, o, a);
+    y[1] = ts_depthwise_narrow_one(k, o + 1, b);
+    y[2] = ts_depthwise_narrow_one(k, o + 2, c);
+    y[3] = ts_depthwise_narrow_one(k, o + 3, d);
 }
 
 /* one output channel of one window */
 static inline int8_t ts_depthwise_one(const struct ts_depthwise_conv_2d *k, const int8_t *x, int32_t row, int32_t column, int32_t o)
 {
     const int8_t *weight = k->weight + o;
-    int32_t sum = k->bias[o];
+    int32_t sum = 0;
     for (int32_t u = 0; u < k->kernel_height; u++) {
         for (int32_t v = 0; v < k->kernel_width; v++, weight += k->channels * k->each) {
             const int8_t *tap = ts_depthwise_pixel(k, x, row + u * k->dilation_y, column + v * k->dilation_x);
             sum += *weight * (tap == NULL ? k->x_zero : tap[o / k->each]);
         }
     }
-    return ts_requant8(sum, k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
+    return ts_depthwise_narrow_one(k, o, sum);
 }
 
 /* x[height][width][channels] -> y[y_height][y_width][channels * each] */

@@ -25,8 +25,9 @@ enum { TS_PAIR_SHIFT = 23 };
 /* the sums of the first and of the second input of a pair */
 static inline void ts_pair_split(int64_t pair, int32_t *first, int32_t *second)
 {
-    *first = (int32_t)((uint32_t)pair << (32 - TS_PAIR_SHIFT)) >> (32 - TS_PAIR_SHIFT);
-    *second = (int32_t)(pair >> TS_PAIR_SHIFT) - (*first >> 31);
+    const int64_t up = pair + ((int64_t)1 << (TS_PAIR_SHIFT - 1));
+    *first = (int32_t)((uint32_t)up & ((1u << TS_PAIR_SHIFT) - 1)) - (1 << (TS_PAIR_SHIFT - 1));
+    *second = (int32_t)(up >> TS_PAIR_SHIFT);
 }
 
 /* x[count] of int8 -> the first or the second input of pair[count] */

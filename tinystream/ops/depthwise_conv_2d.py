@@ -90,6 +90,9 @@ class DepthwiseConv2d:
         )
         rows, band, sums = bands(place)
         copied = y.shape[0] * y.shape[1] > 1 and fits_pairs(columns.T) and ring_bytes(place) <= MOST_RING
+        scale = multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs))
+        every = -21 <= scale["shift"].min() <= scale["shift"].max() <= -1 and np.abs(bias).max() < 1 << 29
+        plain = every and (low, high) == (-128, 127)    # what ts_depthwise_plain() relies on
         return Step(
             module=__name__,
             x=(x,),
@@ -100,6 +103,7 @@ class DepthwiseConv2d:
                 start=0,
                 pixel=channels,
                 rows=rows if copied else 0,
+                plain=int(plain),
                 x_zero=x.zero,
                 y_zero=self.y_zero,
                 low=low,
@@ -108,7 +112,7 @@ class DepthwiseConv2d:
             tables=dict(
                 weight=columns,
                 bias=bias.astype(np.int32),
-                **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
+                **scale,
             ),
             scratch=dict(band=("int32", band if copied else 1), sums=("int32", sums if copied else 1)),
             inplace=outputs == channels and (copied or y.size == outputs),
