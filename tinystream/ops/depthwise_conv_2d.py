@@ -11,7 +11,7 @@ Source: tensorflow/lite/kernels/internal/reference/integer_ops/depthwise_conv.h,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -26,6 +26,7 @@ from tinystream.ops._shared import (
     multipliers,
     narrow,
     out_signal,
+    padded,
     read_activation,
     read_filter,
     read_padding,
@@ -88,12 +89,10 @@ class DepthwiseConv2d:
         bias = accumulator(f"a depthwise convolution to {y}", columns.T, self.bias, x.zero).astype(np.int64) + 128 * columns.sum(
             axis=0, dtype=np.int64
         )
-        rows, band, sums = bands(place)
-        copied = y.shape[0] * y.shape[1] > 1 and fits_pairs(columns.T) and ring_bytes(place) <= MOST_RING
         scale = multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs))
         every = -21 <= scale["shift"].min() <= scale["shift"].max() <= -1 and np.abs(bias).max() < 1 << 29
         plain = every and (low, high) == (-128, 127)    # what ts_depthwise_plain() relies on
-        return Step(
+        step = Step(
             module=__name__,
             x=(x,),
             y=y,
@@ -102,7 +101,7 @@ class DepthwiseConv2d:
                 each=outputs // channels,
                 start=0,
                 pixel=channels,
-                rows=rows if copied else 0,
+                rows=0,
                 plain=int(plain),
                 x_zero=x.zero,
                 y_zero=self.y_zero,
@@ -114,12 +113,11 @@ class DepthwiseConv2d:
                 bias=bias.astype(np.int32),
                 **scale,
             ),
-            scratch=dict(band=("int32", band if copied else 1), sums=("int32", sums if copied else 1)),
-            inplace=outputs == channels and (copied or y.size == outputs),
             cost=dict(mac8=y.size * len(columns), requant=y.size, mem=y.size * len(columns) // 2),
             says=f"{self.weight.shape[0]}x{self.weight.shape[1]} depthwise convolution to {outputs} channels, {self.padding}, "
             f"stride {'x'.join(map(str, self.stride))}",
         )
+        return ARRANGED(step)
 
     def dense(self) -> Conv2d:
         """The same as a convolution of one input channel."""
@@ -154,9 +152,34 @@ class DepthwiseConv2d:
         return activate(y, self.activation, self.y_scale, self.y_zero)
 
 
+def ARRANGED(step: Step) -> Step:
+    """The step with what follows from where its windows lie: how the kernel goes through them, its scratch, whether y may lie over x.
+
+    A channel's rows are copied where there are several windows.  They may be written over before the next ones are read if row i of y is
+    not longer than row i of x, and is read by then: the kernel reaches below what lies outside above it.
+    """
+    k = step.params
+    rows, band, sums = bands(k)
+    within = all(k[f"pad_{a}"] < across(k, a, n, 0) and k[f"stride_{a}"] <= k[n] for a, n in (("y", "height"), ("x", "width")))
+    single, outputs = k["y_height"] * k["y_width"] == 1, k["channels"] * k["each"]
+    copied = not single and within and fits_pairs(step.tables["weight"].T) and ring_bytes(k) <= MOST_RING
+    smaller = outputs == k["pixel"] == step.x[0].size // (k["height"] * k["width"]) and k["y_height"] <= k["height"] and k["y_width"] <= k["width"]
+    return replace(
+        step,
+        params=k | dict(rows=rows if copied else 0),
+        scratch=dict(band=("int32", band if copied else 1), sums=("int32", sums if copied else 1)),
+        inplace=smaller and k["each"] == 1 and (copied or single),
+    )
+
+
+def PADDED(step: Step, *told) -> Step:
+    """See tinystream/plan/fuse.py."""
+    return ARRANGED(padded(step, *told))
+
+
 def ring_bytes(place: dict[str, int]) -> int:
     """Of one channel in the rows that a row of windows looks at, where the kernel works on many channels at once."""
-    return ((place["kernel_height"] - 1) * place["dilation_y"] + 1) * across(place, "x", "width", place["y_width"] - 1)
+    return across(place, "y", "height", 0) * across(place, "x", "width", place["y_width"] - 1)
 
 
 def bands(place: dict[str, int]) -> tuple[int, int, int]:
@@ -191,13 +214,20 @@ def run(k, s, x):
     weight = k.weight.reshape(k.kernel_height, k.kernel_width, -1).astype(np.int32)
     parts = []
     for part in in_parts(x, k.y_height * k.y_width * k.channels * k.each * 32):
-        taps = slide(k, part.astype(np.int32), k.x_zero)
+        taps = slide(k, seen(k, part).astype(np.int32), k.x_zero)
         acc = np.tile(k.bias, (len(part), k.y_height, k.y_width, 1))
         for u in range(k.kernel_height):
             for v in range(k.kernel_width):
                 acc += np.repeat(taps[:, :, :, u, v], k.each, axis=-1) * weight[u, v]
         parts.append(narrow(k, acc))
     return np.concatenate(parts)
+
+
+def seen(k, x: np.ndarray) -> np.ndarray:
+    """The image in what is read: its channels may be some of those that lie side by side there."""
+    x = np.ascontiguousarray(x).reshape(len(x), -1)
+    shape, steps = (len(x), k.height, k.width, k.channels), (x.shape[1], k.width * k.pixel, k.pixel, 1)
+    return np.lib.stride_tricks.as_strided(x[:, k.start :], shape, steps, writeable=False)
 
 
 def _example(x_shape, kernel, each, seed, *, x_zero=-7, per_channel=True, big=1.0, most=127, bias=3000, **options):
