@@ -6,6 +6,7 @@
 #ifndef TS_DEPTHWISE_CONV_2D_H
 #define TS_DEPTHWISE_CONV_2D_H
 
+#include "ts_plain.h"
 #include "ts_requant.h"
 #if TS_GROUPS
 #include "ts_groups.h"
@@ -21,7 +22,7 @@ struct ts_depthwise_conv_2d {
     int32_t dilation_y, dilation_x;
     int32_t pad_y, pad_x;                   /* rows and columns by which the first window begins outside */
     int32_t rows;                           /* of windows, for which a channel's x is copied; 0: windows are read where they are */
-    int32_t plain;                          /* whether every sum is requantised by ts_depthwise_plain() */
+    int32_t plain;                          /* whether every sum is requantised by ts_plain.h */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
     const int8_t *weight;                   /* [kernel_height][kernel_width][channels * each] */
@@ -217,44 +218,26 @@ TS_APART static void ts_depthwise_taps(const struct ts_depthwise_plan *p, const 
     }
 }
 
-/* How a plain channel's sums become int8, in fewer instructions than ts_requant8: both roundings and the zero are in what the high word
- * of the product begins with.  The second rounds halves away from zero: a negative product is one less, and that of a negative sum that
- * is rounded to 0 may be, as a half is still out of reach.
- */
-struct ts_depthwise_scale {
-    int32_t multiplier, bias, round, down;      /* twice the bias */
-};
-
-static inline struct ts_depthwise_scale ts_depthwise_scale(const struct ts_depthwise_conv_2d *k, int32_t o)
+static inline struct ts_plain ts_depthwise_scale(const struct ts_depthwise_conv_2d *k, int32_t o)
 {
-    const int32_t down = -k->shift[o];
-    return (struct ts_depthwise_scale){ k->multiplier[o], 2 * k->bias[o], (2 * k->y_zero + 257) * (1 << (down - 1)), down };
-}
-
-static inline int8_t ts_depthwise_plain(struct ts_depthwise_scale s, int32_t sum)
-{
-    const int32_t twice = 2 * sum + s.bias;
-    const int64_t begin = (int64_t)(s.round + (twice >> 31)) * ((int64_t)1 << 32) + ((int64_t)1 << 31);
-    int32_t v = (int32_t)((begin + (int64_t)twice * s.multiplier) >> 32) >> s.down;
-    v = v < 0 ? 0 : v > 255 ? 255 : v;          /* an instruction, where -128 .. 127 is not */
-    return (int8_t)(v - 128);
+    return ts_plain(k->multiplier[o], k->shift[o], k->bias[o], k->y_zero);
 }
 
 /* sums[rows][fast.y] of one channel -> y */
-TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, struct ts_depthwise_scale s, const int32_t *sums, int32_t rows,
+TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, struct ts_plain s, const int32_t *sums, int32_t rows,
                                          int8_t *y)
 {
     const int32_t step = p->fast.y_step;
     for (int32_t i = 0; i < rows; i++, y += p->slow.y_step) {
         int8_t *to = y;
         for (const int32_t *end = sums + (p->fast.y & ~1); sums < end; sums += 2) {
-            *to = ts_depthwise_plain(s, sums[0]);
+            *to = ts_plain8(s, sums[0]);
             to += step;
-            *to = ts_depthwise_plain(s, sums[1]);
+            *to = ts_plain8(s, sums[1]);
             to += step;
         }
         if (p->fast.y & 1) {
-            *to = ts_depthwise_plain(s, sums[0]);
+            *to = ts_plain8(s, sums[0]);
             sums += TS_DEPTHWISE_WINDOWS;
         }
     }
@@ -326,7 +309,7 @@ static inline void ts_depthwise_channels(const struct ts_depthwise_conv_2d *k, c
 
 static inline int8_t ts_depthwise_narrow_one(const struct ts_depthwise_conv_2d *k, int32_t o, int32_t sum)
 {
-    return k->plain ? ts_depthwise_plain(ts_depthwise_scale(k, o), sum)
+    return k->plain ? ts_plain8(ts_depthwise_scale(k, o), sum)
                     : ts_requant8(sum + k->bias[o], k->multiplier[o], k->shift[o], k->y_zero, k->low, k->high);
 }
 

@@ -34,6 +34,7 @@ from tinystream.ops._shared import (
     slide,
     windows,
 )
+from tinystream.ops._plain import is_plain
 from tinystream.ops.conv_2d import Conv2d
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
@@ -90,8 +91,6 @@ class DepthwiseConv2d:
             axis=0, dtype=np.int64
         )
         scale = multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs))
-        every = -21 <= scale["shift"].min() <= scale["shift"].max() <= -1 and np.abs(bias).max() < 1 << 29
-        plain = every and (low, high) == (-128, 127)    # what ts_depthwise_plain() relies on
         step = Step(
             module=__name__,
             x=(x,),
@@ -102,7 +101,7 @@ class DepthwiseConv2d:
                 start=0,
                 pixel=channels,
                 rows=0,
-                plain=int(plain),
+                plain=is_plain(low, high, scale["shift"], bias),
                 x_zero=x.zero,
                 y_zero=self.y_zero,
                 low=low,

@@ -61,7 +61,7 @@ def looking(step: Step, before: View) -> Step:
         return step
     pixels, channels = k["height"] * k["width"], k["channels"]
     start, pixel = int(places[0]), int(places[channels] - places[0]) if pixels > 1 else channels
-    if not np.array_equal(places, (start + pixel * np.arange(pixels)[:, None] + np.arange(channels)).ravel()):
+    if pixel < 0 or not np.array_equal(places, (start + pixel * np.arange(pixels)[:, None] + np.arange(channels)).ravel()):
         return step
     told = replace(step, x=(before.x,), sources=(before.source,), params=k | dict(start=start, pixel=pixel))
     return told.code.ARRANGED(told)
