@@ -92,7 +92,11 @@ def rows_of(shape, rows, channels):
 
 PARTS = {
     "some channels": ([rows_of((9, 64), slice(None), slice(32, 64))], (9, 1, 32), (9, 1)),
-    "the newest rows of some channels": ([rows_of((9, 64), slice(None), slice(0, 32)), rows_of((9, 32), slice(4, 9), slice(None))], (5, 1, 32), (5, 1)),
+    "the newest rows of some channels": (
+        [rows_of((9, 64), slice(None), slice(0, 32)), rows_of((9, 32), slice(4, 9), slice(None))],
+        (5, 1, 32),
+        (5, 1),
+    ),
     "every second row": ([rows_of((9, 64), slice(0, 9, 2), slice(None))], (5, 1, 64), (5, 1)),
     "several windows": ([rows_of((12, 10), slice(2, 12), slice(3, 8))], (10, 1, 5), (3, 1)),
     "rows alone": ([rows_of((12, 10), slice(2, 12), slice(None))], (2, 5, 10), (2, 2)),

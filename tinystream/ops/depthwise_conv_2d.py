@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tinystream.ops._plain import is_plain
 from tinystream.ops._shared import (
     Activation,
     accumulator,
@@ -34,7 +35,6 @@ from tinystream.ops._shared import (
     slide,
     windows,
 )
-from tinystream.ops._plain import is_plain
 from tinystream.ops.conv_2d import Conv2d
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
@@ -162,12 +162,13 @@ def ARRANGED(step: Step) -> Step:
     within = all(k[f"pad_{a}"] < across(k, a, n, 0) and k[f"stride_{a}"] <= k[n] for a, n in (("y", "height"), ("x", "width")))
     single, outputs = k["y_height"] * k["y_width"] == 1, k["channels"] * k["each"]
     copied = not single and within and fits_pairs(step.tables["weight"].T) and ring_bytes(k) <= MOST_RING
-    smaller = outputs == k["pixel"] == step.x[0].size // (k["height"] * k["width"]) and k["y_height"] <= k["height"] and k["y_width"] <= k["width"]
+    alone = outputs == k["pixel"] and step.x[0].size == k["height"] * k["width"] * outputs      # nothing lies between the pixels
+    smaller = k["y_height"] <= k["height"] and k["y_width"] <= k["width"]
     return replace(
         step,
         params=k | dict(rows=rows if copied else 0),
         scratch=dict(band=("int32", band if copied else 1), sums=("int32", sums if copied else 1)),
-        inplace=smaller and k["each"] == 1 and (copied or single),
+        inplace=alone and smaller and k["each"] == 1 and (copied or single),
     )
 
 

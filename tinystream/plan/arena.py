@@ -71,8 +71,8 @@ def place(buffers: Sequence[Buffer]) -> tuple[Buffer, ...]:
 
     Each order of the places gives an arrangement: one after the other, each at the lowest offset that is free.  Orders that are good in
     most graphs are tried first; then the best of them, and that by size, are changed at random places (always the same ones), until the
-    lower bound is reached or the work is enough.  Source: greedy by size, as in Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference,
-    2020, §5; the search is ours.
+    lower bound is reached or the work is enough.  Source: greedy by size, as in Pisarchyk and Lee, Efficient Memory Management for Deep
+    Neural Net Inference, 2020, §5; the search is ours.
     """
     owner = owners(buffers)
     places = places_of(buffers, owner)

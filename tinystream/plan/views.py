@@ -50,7 +50,9 @@ def viewed(steps: Sequence[Step], keep: Sequence[int] = ()) -> Rewritten:
 def view(step: Step, before: View | None) -> View:
     """What a slice gives: it is shown the places of its input's values, a block for each of their four bytes."""
     numbers = np.arange(step.x[0].size, dtype="<i4")[:, None].view(np.int8).T
-    places = np.ascontiguousarray(step.run(step.k, None, np.ascontiguousarray(numbers)).reshape(4, -1).T).view("<i4").ravel()
+    chosen = step.run(step.k, None, np.ascontiguousarray(numbers))
+    assert chosen is not None, "a slice does not wait"
+    places = np.ascontiguousarray(chosen.reshape(4, -1).T).view("<i4").ravel()
     return View(before.source, before.x, before.places[places]) if before else View(step.sources[0], step.x[0], places)
 
 
