@@ -407,13 +407,19 @@ static inline void ts_depthwise_add(int32_t lanes, int32_t outputs, int32_t coun
 static inline void ts_depthwise_gather(const struct ts_depthwise_conv_2d *k, const int8_t *x, int32_t row, int32_t words, int32_t lanes,
                                        int8_t *ring)
 {
-    for (int32_t j = 0; j < words; j++, ring += lanes) {
-        const int8_t *pixel = ts_depthwise_pixel(k, x, row, j - k->pad_x);
-        if (pixel != NULL) {
-            memcpy(ring, pixel, (size_t)lanes);
-        } else {
-            memset(ring, k->x_zero, (size_t)lanes);
-        }
+    memset(ring, k->x_zero, (size_t)(words * lanes));
+    if (row < 0 || row >= k->height) {
+        return;
+    }
+    const int8_t *pixel = ts_depthwise_pixel(k, x, row, 0);
+    const int32_t room = words - k->pad_x, columns = k->width < room ? k->width : room;
+    ring += k->pad_x * lanes;
+    if (lanes == k->pixel) {
+        memcpy(ring, pixel, (size_t)(columns * lanes));
+        return;
+    }
+    for (int32_t j = 0; j < columns; j++) {
+        memcpy(ring + j * lanes, pixel + j * k->pixel, (size_t)lanes);
     }
 }
 
@@ -429,15 +435,19 @@ static inline void ts_depthwise_rows(const struct ts_depthwise_conv_2d *k, const
         }
         for (int32_t j = 0; j < k->y_width; j++, y += k->channels) {
             const int8_t *pixels[4], *weight = k->weight + o;
-            int32_t u = 0, v = 0;
+            int32_t row = i * k->stride_y % reach, v = 0;
+            const int8_t *pixel = ring + (row * words + j * k->stride_x) * lanes;
             memcpy(acc, k->bias + o, (size_t)lanes * sizeof *acc);
             for (int32_t done = 0; done < taps;) {
                 int32_t count = 0;
                 for (; count < 4 && done < taps; count++, done++) {
-                    pixels[count] = ring + ((i * k->stride_y + u * k->dilation_y) % reach * words + j * k->stride_x + v * k->dilation_x) * lanes;
+                    pixels[count] = pixel;
+                    pixel += k->dilation_x * lanes;
                     if (++v == k->kernel_width) {
                         v = 0;
-                        u++;
+                        row += k->dilation_y;
+                        row -= row < reach ? 0 : reach;
+                        pixel = ring + (row * words + j * k->stride_x) * lanes;
                     }
                 }
                 ts_depthwise_add(lanes, k->channels, count, pixels, weight, acc);
