@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from operator_model import INT8, INT32, NONE, compared, flowing, numbers, one_operator
+from operator_model import INT8, INT32, NONE, compared, flowing, numbers, one_operator, padded
 
 INT64 = 4
 
@@ -78,6 +78,10 @@ MORE_FILES = {
         "TRANSPOSE", [flowing(1, 2, 3, 1, 4, 5), numbers(0, 2, 3, 4, 5, 1)], [flowing(1, 3, 1, 4, 5, 2)], 26
     ),
     "transpose of five": lambda: one_operator("TRANSPOSE", [flowing(2, 3, 2, 4, 5), numbers(3, 2, 4, 0, 1)], [flowing(4, 2, 5, 2, 3)], 26),
+    "slice of five": lambda: one_operator(
+        "SLICE", [flowing(2, 3, 1, 4, 5), numbers(1, 0, 0, 1, 2), numbers(1, 3, 1, 2, -1)], [flowing(1, 3, 1, 2, 3)], 48
+    ),
+    "pad of five": lambda: padded((2, 3, 2, 2, 3), ((0, 0), (1, 0), (0, 0), (0, 0), (2, 1)), (2, 4, 2, 2, 6)),
     "broadcast_to": lambda: one_operator("BROADCAST_TO", [flowing(1, 3, 1, 2), numbers(1, 3, 4, 2)], [flowing(1, 3, 4, 2)], 104),
     "gelu": lambda: function("GELU", 116),
     "gelu approximate": lambda: function("GELU", 116, {0: ("int8", 1)}),

@@ -20,6 +20,7 @@ import numpy as np
 from tinystream.plan.operator import FLOAT_FUNCTIONS, Graph, Operator, Tensor
 
 PAIRS = ("add", "sub", "mul", "maximum", "minimum", "squared_difference")
+LARGEST = 1 << 24  # elements of a repeated tensor
 SUMS = ("mean", "sum", "reduce_max", "reduce_min")
 
 
@@ -92,7 +93,9 @@ def few_groups(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 
 def spread(op: Operator, x: list[Tensor], shapes: list[tuple[int, ...]], free: Free) -> Sequence[Operator]:
-    """The operator behind BROADCAST_TO of those inputs whose shape is not the wanted one."""
+    """The operator behind BROADCAST_TO of those inputs whose shape is not the wanted one; as it is, for its reader to refuse, if huge."""
+    if any(prod(shape) > LARGEST for shape in shapes):
+        return [op]
     before, inputs = [], []
     for t, shape in zip(x, shapes):
         if t.size == prod(shape):
