@@ -144,7 +144,7 @@ def test_a_uint8_end_at_another_scale_is_a_step():
 
 def test_arithmetic_on_uint8_is_refused():
     g = of_bytes(SCALE, ZERO + 128)
-    g.tensors["x"] = (*g.tensors["x"][:1], "uint8", *g.tensors["x"][2:])
+    g.flow("x", 1, 6, dtype="uint8", zero=ZERO + 128)
     with pytest.raises(ModelError, match=r"tensor 'x' of model\.tflite is 6 uint8"):
         parse_model(streaming_model(g), "model.tflite")
 

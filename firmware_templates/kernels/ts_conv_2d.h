@@ -20,6 +20,7 @@ struct ts_conv_2d {
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
     const int8_t *weight;                   /* [outputs][terms]; with TS_GROUPS [outputs / 4][terms][4] and what is left */
+    const int32_t *requant;                 /* with TS_GROUPS, mostly: [outputs][2], see ts_requant.h; then the other three are not there */
     const int32_t *bias;                    /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;
     const int8_t *shift;
@@ -121,19 +122,18 @@ static inline void ts_conv_2d_pair(const struct ts_conv_2d *k, const int8_t *x, 
 static void ts_conv_2d(const struct ts_conv_2d *k, const int8_t *x, int8_t *y)
 {
     const int32_t terms = k->kernel_height * k->kernel_width * k->channels, pixels = k->y_height * k->y_width;
-    const struct ts_requant_channels r = { k->bias, k->multiplier, k->shift, k->y_zero, k->low, k->high };
-    const int32_t outputs = k->outputs;
+    const struct ts_requant requant = { k->requant, k->bias, k->multiplier, k->shift, 2 * k->y_zero + 257, k->low, k->high };
     int32_t pixel = 0;
 #if TS_PAIRS
     if (k->pairs) {
-        for (; pixel + 2 <= pixels; pixel += 2, y += 2 * outputs) {
+        for (; pixel + 2 <= pixels; pixel += 2, y += 2 * k->outputs) {
             ts_conv_2d_pair(k, x, pixel);
-            ts_sum_pair_groups(k->weight, k->patch, terms, outputs, &r, y, y + outputs);
+            ts_channels_two(k->weight, &requant, k->outputs, k->patch, terms, y, y + k->outputs);
         }
     }
 #endif
-    for (; pixel < pixels; pixel++, y += outputs) {
-        ts_sum_groups(k->weight, ts_conv_2d_one(k, x, pixel), terms, outputs, &r, y);
+    for (; pixel < pixels; pixel++, y += k->outputs) {
+        ts_channels_one(k->weight, &requant, k->outputs, ts_conv_2d_one(k, x, pixel), terms, y);
     }
 }
 

@@ -15,6 +15,7 @@ struct ts_fully_connected {
     int32_t y_zero;
     int32_t low, high;          /* the activation: y stays between */
     const int8_t *weight;       /* [outputs][inputs]; with TS_GROUPS [outputs / 4][inputs][4] and what is left */
+    const int32_t *requant;     /* with TS_GROUPS, mostly: [outputs][2], see ts_requant.h; then the other three are not there */
     const int32_t *bias;        /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;
     const int8_t *shift;
@@ -25,10 +26,9 @@ struct ts_fully_connected {
 /* x[rows][inputs] -> y[rows][outputs] */
 static void ts_fully_connected(const struct ts_fully_connected *k, const int8_t *x, int8_t *y)
 {
-    const struct ts_requant_channels r = { k->bias, k->multiplier, k->shift, k->y_zero, k->low, k->high };
-    const int32_t inputs = k->inputs, outputs = k->outputs;
-    for (int32_t row = 0; row < k->rows; row++, x += inputs, y += outputs) {
-        ts_sum_groups(k->weight, x, inputs, outputs, &r, y);
+    const struct ts_requant requant = { k->requant, k->bias, k->multiplier, k->shift, 2 * k->y_zero + 257, k->low, k->high };
+    for (int32_t row = 0; row < k->rows; row++, x += k->inputs, y += k->outputs) {
+        ts_channels_one(k->weight, &requant, k->outputs, x, k->inputs, y);
     }
 }
 

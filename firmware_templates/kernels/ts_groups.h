@@ -30,6 +30,20 @@ static inline void ts_pair_split(int64_t pair, int32_t *first, int32_t *second)
     *second = (int32_t)(up >> TS_PAIR_SHIFT);
 }
 
+/* the same of a sum that begins at TS_PAIR_START: each of the two from TS_SUM_START */
+#define TS_PAIR_START (TS_SUM_START * (((int64_t)1 << TS_PAIR_SHIFT) + 1))
+
+static inline void ts_pair_requant(int64_t pair, const int32_t *words, int32_t half, int8_t *y0, int8_t *y1)
+{
+    ts_requant_two((int32_t)((uint32_t)pair & ((1u << TS_PAIR_SHIFT) - 1)), (int32_t)(pair >> TS_PAIR_SHIFT), words, half, y0, y1);
+}
+
+static inline void ts_pair_requant_any(int64_t pair, const struct ts_requant *k, int32_t channel, int8_t *y0, int8_t *y1)
+{
+    *y0 = (int8_t)ts_requant_any(k, channel, (int32_t)((uint32_t)pair & ((1u << TS_PAIR_SHIFT) - 1)));
+    *y1 = (int8_t)ts_requant_any(k, channel, (int32_t)(pair >> TS_PAIR_SHIFT));
+}
+
 /* x[count] of int8 -> the first or the second input of pair[count] */
 static inline void ts_pair_first(const int8_t *x, int32_t count, int32_t *pair)
 {
@@ -58,100 +72,100 @@ static inline void ts_pair_both(const int8_t *x0, const int8_t *x1, int32_t coun
     }
 }
 
-#define TS_PAIR_2(i) v = x[i], a += (int64_t)v * weight[4 * (i)], b += (int64_t)v * weight[4 * (i) + 1]
+#define TS_TERM(i) v = x[i], a += (wide)v * weight[4 * (i)], b += (wide)v * weight[4 * (i) + 1], \
+                   c += (wide)v * weight[4 * (i) + 2], d += (wide)v * weight[4 * (i) + 3]
+#define TS_8_TERMS() TS_TERM(0), TS_TERM(1), TS_TERM(2), TS_TERM(3), TS_TERM(4), TS_TERM(5), TS_TERM(6), TS_TERM(7)
 
-/* two channels of a group over a pair of inputs: sum = channel 0 and 1 of the first, channel 0 and 1 of the second */
-static inline void ts_sum_pair_2(const int8_t *weight, const int32_t *x, int32_t count, int32_t *sum)
+/* the four channels of a group, which begins at channel o, over a pair of inputs */
+static inline void ts_group_two(const int8_t *weight, const struct ts_requant *k, int32_t o, const int32_t *x, int32_t count,
+                                int8_t *y0, int8_t *y1)
 {
-    int64_t a = 0, b = 0;
+    typedef int64_t wide;
+    int64_t a = TS_PAIR_START, b = a, c = a, d = a;
     int32_t v;
     for (const int32_t *end = x + (count & ~7); x != end; x += 8, weight += 32) {
-        TS_PAIR_2(0); TS_PAIR_2(1); TS_PAIR_2(2); TS_PAIR_2(3); TS_PAIR_2(4); TS_PAIR_2(5); TS_PAIR_2(6); TS_PAIR_2(7);
+        TS_8_TERMS();
     }
-    for (count &= 7; count > 0; count--, x++, weight += 4) {
-        TS_PAIR_2(0);
+    for (const int32_t *end = x + (count & 7); x != end; x++, weight += 4) {
+        TS_TERM(0);
     }
-    ts_pair_split(a, &sum[0], &sum[2]);
-    ts_pair_split(b, &sum[1], &sum[3]);
+    if (k->words != NULL) {
+        const int32_t *words = k->words + 2 * o, half = k->half;
+        ts_pair_requant(a, words, half, y0 + o, y1 + o);
+        ts_pair_requant(b, words + 2, half, y0 + o + 1, y1 + o + 1);
+        ts_pair_requant(c, words + 4, half, y0 + o + 2, y1 + o + 2);
+        ts_pair_requant(d, words + 6, half, y0 + o + 3, y1 + o + 3);
+    } else {
+        ts_pair_requant_any(a, k, o, y0 + o, y1 + o);
+        ts_pair_requant_any(b, k, o + 1, y0 + o + 1, y1 + o + 1);
+        ts_pair_requant_any(c, k, o + 2, y0 + o + 2, y1 + o + 2);
+        ts_pair_requant_any(d, k, o + 3, y0 + o + 3, y1 + o + 3);
+    }
 }
-
-/* a channel that stands alone: sum = that of the first input, that of the second */
-static inline void ts_sum_pair_1(const int8_t *weight, const int32_t *x, int32_t count, int32_t *sum)
-{
-    int64_t a = 0;
-    for (const int32_t *end = x + count; x != end; x++, weight++) {
-        a += (int64_t)*x * *weight;
-    }
-    ts_pair_split(a, &sum[0], &sum[1]);
-}
-
-#define TS_SUM_4(i) v = x[i], a += v * weight[4 * (i)], b += v * weight[4 * (i) + 1], c += v * weight[4 * (i) + 2], d += v * weight[4 * (i) + 3]
 
 /* the four channels of a group over one input */
-static inline void ts_sum_4(const int8_t *weight, const int8_t *x, int32_t count, int32_t *sum)
+static inline void ts_group_one(const int8_t *weight, const struct ts_requant *k, int32_t o, const int8_t *x, int32_t count, int8_t *y)
 {
-    int32_t a = 0, b = 0, c = 0, d = 0, v;
+    typedef int32_t wide;
+    int32_t a = TS_SUM_START, b = a, c = a, d = a, v;
     for (const int8_t *end = x + (count & ~7); x != end; x += 8, weight += 32) {
-        TS_SUM_4(0); TS_SUM_4(1); TS_SUM_4(2); TS_SUM_4(3); TS_SUM_4(4); TS_SUM_4(5); TS_SUM_4(6); TS_SUM_4(7);
+        TS_8_TERMS();
     }
-    for (count &= 7; count > 0; count--, x++, weight += 4) {
-        TS_SUM_4(0);
+    for (const int8_t *end = x + (count & 7); x != end; x++, weight += 4) {
+        TS_TERM(0);
     }
-    sum[0] = a;
-    sum[1] = b;
-    sum[2] = c;
-    sum[3] = d;
+    if (k->words != NULL) {
+        const int32_t *words = k->words + 2 * o, half = k->half;
+        y[o] = ts_requant_one(a, words, half);
+        y[o + 1] = ts_requant_one(b, words + 2, half);
+        y[o + 2] = ts_requant_one(c, words + 4, half);
+        y[o + 3] = ts_requant_one(d, words + 6, half);
+    } else {
+        y[o] = (int8_t)ts_requant_any(k, o, a);
+        y[o + 1] = (int8_t)ts_requant_any(k, o + 1, b);
+        y[o + 2] = (int8_t)ts_requant_any(k, o + 2, c);
+        y[o + 3] = (int8_t)ts_requant_any(k, o + 3, d);
+    }
 }
 
-/* a channel that stands alone */
-static inline int32_t ts_sum_1(const int8_t *weight, const int8_t *x, int32_t count)
-{
-    int32_t a = 0;
-    for (const int8_t *end = x + count; x != end; x++, weight++) {
-        a += *x * *weight;
-    }
-    return a;
-}
+#undef TS_TERM
+#undef TS_8_TERMS
 
-#undef TS_PAIR_2
-#undef TS_SUM_4
-
-/* y[outputs] of one input */
-static inline void ts_sum_groups(const int8_t *weight, const int8_t *x, int32_t count, int32_t outputs,
-                                 const struct ts_requant_channels *r, int8_t *y)
+/* y0[outputs], y1[outputs]: all channels over a pair of inputs */
+static inline void ts_channels_two(const int8_t *weight, const struct ts_requant *k, int32_t outputs, const int32_t *x, int32_t count,
+                                   int8_t *y0, int8_t *y1)
 {
     int32_t o = 0;
     for (; o + 4 <= outputs; o += 4, weight += 4 * count) {
-        int32_t sum[4];
-        ts_sum_4(weight, x, count, sum);
-        y[o] = ts_requant_channel(r, o, sum[0]);
-        y[o + 1] = ts_requant_channel(r, o + 1, sum[1]);
-        y[o + 2] = ts_requant_channel(r, o + 2, sum[2]);
-        y[o + 3] = ts_requant_channel(r, o + 3, sum[3]);
+        ts_group_two(weight, k, o, x, count, y0, y1);
     }
-    for (; o < outputs; o++, weight += count) {
-        y[o] = ts_requant_channel(r, o, ts_sum_1(weight, x, count));
+    for (int32_t rest = outputs & 3; rest > 0; rest--, o++, weight += count) {
+        int64_t sum = TS_PAIR_START;
+        for (int32_t i = 0; i < count; i++) {
+            sum += (int64_t)x[i] * weight[i];
+        }
+        if (k->words != NULL) {
+            ts_pair_requant(sum, k->words + 2 * o, k->half, y0 + o, y1 + o);
+        } else {
+            ts_pair_requant_any(sum, k, o, y0 + o, y1 + o);
+        }
     }
 }
 
-/* y0[outputs] and y1[outputs] of the first and the second input of a pair */
-static inline void ts_sum_pair_groups(const int8_t *weight, const int32_t *x, int32_t count, int32_t outputs,
-                                      const struct ts_requant_channels *r, int8_t *y0, int8_t *y1)
+/* y[outputs]: all channels over one input */
+static inline void ts_channels_one(const int8_t *weight, const struct ts_requant *k, int32_t outputs, const int8_t *x, int32_t count,
+                                   int8_t *y)
 {
     int32_t o = 0;
-    for (; o < (outputs & ~3); o += 2, weight += o & 2 ? 2 : 4 * count - 2) {   /* two channels of a group, then the other two */
-        int32_t sum[4];
-        ts_sum_pair_2(weight, x, count, sum);
-        y0[o] = ts_requant_channel(r, o, sum[0]);
-        y1[o] = ts_requant_channel(r, o, sum[2]);
-        y0[o + 1] = ts_requant_channel(r, o + 1, sum[1]);
-        y1[o + 1] = ts_requant_channel(r, o + 1, sum[3]);
+    for (; o + 4 <= outputs; o += 4, weight += 4 * count) {
+        ts_group_one(weight, k, o, x, count, y);
     }
-    for (; o < outputs; o++, weight += count) {
-        int32_t sum[2];
-        ts_sum_pair_1(weight, x, count, sum);
-        y0[o] = ts_requant_channel(r, o, sum[0]);
-        y1[o] = ts_requant_channel(r, o, sum[1]);
+    for (int32_t rest = outputs & 3; rest > 0; rest--, o++, weight += count) {
+        int32_t sum = TS_SUM_START;
+        for (int32_t i = 0; i < count; i++) {
+            sum += x[i] * weight[i];
+        }
+        y[o] = (int8_t)(k->words != NULL ? ts_requant_one(sum, k->words + 2 * o, k->half) : ts_requant_any(k, o, sum));
     }
 }
 

@@ -44,11 +44,18 @@ def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
 
 
 def arranged(plan: Plan, form: Form) -> Plan:
-    """The plan with each step's tables as the kernels of that form read them; a module whose kernel has two forms says IN_GROUPS."""
+    """The plan with each step's tables as the kernels of that form read them.
+
+    A module whose kernel has two forms says IN_GROUPS: a function of k that gives tables, and None for those that are not read then.
+    """
     if form == "rows":
         return plan
     known = [(step, getattr(step.code, "IN_GROUPS", None)) for step in plan.steps]
-    return replace(plan, steps=tuple(replace(s, tables=s.tables | groups(s.k)) if groups else s for s, groups in known))
+    return replace(plan, steps=tuple(with_tables(step, groups(step.k)) if groups else step for step, groups in known))
+
+
+def with_tables(step: Step, changed: dict[str, np.ndarray | None]) -> Step:
+    return replace(step, tables={n: t for n, t in (step.tables | changed).items() if t is not None})
 
 
 def closure(headers: list[Path]) -> list[Path]:

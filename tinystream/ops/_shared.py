@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.fixed import quantize_multiplier, requant
 from tinystream.plan.operator import Operator, Tensor
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
 
 Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
 ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType
@@ -49,7 +52,9 @@ def read_filter(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.nda
     channels = weight.shape[axis]
     bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
     # a dense layer's axis is 0; files of one channel may name any axis
-    if tensor.scales.size not in (1, channels) or (tensor.scales == 0).any():
+    if (tensor.scales == 0).any():
+        raise operator.refuse("has a weight scale of 0", "convert the model again")
+    if tensor.scales.size not in (1, channels):
         raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
     if tensor.zeros.any():
         raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
@@ -125,10 +130,35 @@ def by_fours(weight: np.ndarray) -> np.ndarray:
     return np.concatenate([groups.ravel(), weight[whole:].ravel()])
 
 
-def in_groups(k) -> dict[str, np.ndarray]:
-    """weight and bias of a step for ts_groups.h: by fours; for inputs as they are, not counted from -128."""
-    bias = k.bias + 128 * k.weight.astype(np.int64).sum(axis=1)
-    return dict(weight=by_fours(k.weight), bias=bias.astype(np.int32))
+SUM_START = 1 << 22  # TS_SUM_START of ts_requant.h
+
+
+def in_groups(k) -> dict[str, np.ndarray | None]:
+    """Tables of a step for ts_groups.h: weights by fours, for inputs as they are, not counted from -128; requantisation by ts_requant.h."""
+    weight, bias = k.weight.astype(np.int64), k.bias + 128 * k.weight.astype(np.int64).sum(axis=1)
+    negative, positive = np.minimum(weight, 0).sum(axis=1), np.maximum(weight, 0).sum(axis=1)
+    found = requant_words(k, bias, 127 * negative - 128 * positive, 127 * positive - 128 * negative)
+    if found is None:
+        return dict(weight=by_fours(k.weight), bias=bias.astype(np.int32))
+    words, same = found
+    return dict(weight=by_fours(np.where(same[:, None], 0, k.weight)), requant=words, bias=None, multiplier=None, shift=None)
+
+
+def requant_words(k, bias: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(words of struct ts_requant, whether each channel is one number for every sum); None where a channel needs more than words tell.
+
+    low and high: between which each channel's sum, without the bias, lies.  A channel that is one number, be it because its bias is huge,
+    must get weights of 0: its words say 4 * (number - zero) halved, and halved again.
+    """
+    ends = narrow(k, bias + low), narrow(k, bias + high)
+    same = ends[0] == ends[1]
+    bias = np.where(same, 4 * (ends[0].astype(np.int64) - k.y_zero), bias)
+    multiplier, right = np.where(same, 1 << 30, k.multiplier), np.where(same, 1, -k.shift.astype(np.int64))
+    reach = np.where(same, 0, np.maximum(-low, high)) + np.abs(bias)
+    fits = (right >= 1) & (right <= 15) & (np.abs(bias - SUM_START) < 1 << 26) & (reach < 1 << 30)
+    if not fits.all() or (k.low, k.high) != (-128, 127):
+        return None
+    return np.stack([(bias - SUM_START) * 32 + right, multiplier], axis=1).astype(np.int32), same
 
 
 def narrow(k, acc) -> np.ndarray:
@@ -184,6 +214,17 @@ def gap(place: dict[str, int], outputs: int, at_once: int) -> int:
     needed = np.minimum.accumulate(first[::-1])[::-1][::at_once]
     written = np.minimum(np.arange(len(needed)) * at_once + at_once, pixels) * outputs
     return int((written - needed).max())
+
+
+def padded(step: Step, x: Signal, shape: tuple[int, int], before: tuple[int, int]) -> Step:
+    """A step of windows that reads an image of `shape` which another step would have padded with its zero: `before` rows and columns."""
+    height, width = shape
+    place = step.params | dict(
+        height=height, width=width, pad_y=step.params["pad_y"] + before[0], pad_x=step.params["pad_x"] + before[1]
+    )
+    inplace = step.inplace and place["y_height"] <= height and place["y_width"] <= width
+    at_once = None if step.gap is None else gap(place, step.y.shape[-1], 2)
+    return replace(step, x=(x,), params=place, inplace=inplace, gap=at_once)
 
 
 def slide(k, x: np.ndarray, outside) -> np.ndarray:

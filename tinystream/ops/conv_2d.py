@@ -29,6 +29,7 @@ from tinystream.ops._shared import (
     multipliers,
     narrow,
     out_signal,
+    padded,
     read_activation,
     read_filter,
     read_padding,
@@ -121,6 +122,7 @@ class Conv2d:
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
 IN_GROUPS = in_groups
+PADDED = padded
 
 
 def run(k, s, x):
