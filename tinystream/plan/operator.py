@@ -174,7 +174,6 @@ MODULES = {
     "arg_min": "arg_max",
     "exp": "function",
     "log": "function",
-    "sqrt": "function",
     "gelu": "function",
     "neg": "function",
     "dequantize": "function",
