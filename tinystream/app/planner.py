@@ -194,7 +194,7 @@ class Planner:
         if stage.kind == "quantize" and self.parts.model:
             if model is None:
                 return None
-            known = dict(scale=model.inputs[0].scale, zero=model.inputs[0].zero)
+            known = dict(scale=model.inputs[0].scale, zero=model.inputs[0].zero, type=model.inputs[0].dtype)
             stage = stage.model_copy(update={option: value for option, value in known.items() if getattr(stage, option) is None})
         try:
             inspect.signature(stage.plan).bind(*inputs)
