@@ -132,7 +132,7 @@ static inline void ts_group_one(const int8_t *weight, const struct ts_requant *k
 #undef TS_8_TERMS
 
 /* y0[outputs], y1[outputs]: all channels over a pair of inputs */
-static inline void ts_channels_two(const int8_t *weight, const struct ts_requant *k, int32_t outputs, const int32_t *x, int32_t count,
+TS_APART void ts_channels_two(const int8_t *weight, const struct ts_requant *k, int32_t outputs, const int32_t *x, int32_t count,
                                    int8_t *y0, int8_t *y1)
 {
     int32_t o = 0;
@@ -153,7 +153,7 @@ static inline void ts_channels_two(const int8_t *weight, const struct ts_requant
 }
 
 /* y[outputs]: all channels over one input */
-static inline void ts_channels_one(const int8_t *weight, const struct ts_requant *k, int32_t outputs, const int8_t *x, int32_t count,
+TS_APART void ts_channels_one(const int8_t *weight, const struct ts_requant *k, int32_t outputs, const int8_t *x, int32_t count,
                                    int8_t *y)
 {
     int32_t o = 0;

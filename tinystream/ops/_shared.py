@@ -197,6 +197,16 @@ def windows(
     )
 
 
+def gathered(place: dict[str, int]) -> bool:
+    """Whether a row of some window lies partly outside of the image, or has gaps."""
+
+    def outside(axis: str, x: str) -> bool:
+        reach = (place[f"y_{x}"] - 1) * place[f"stride_{axis}"] + (place[f"kernel_{x}"] - 1) * place[f"dilation_{axis}"] + 1
+        return place[f"pad_{axis}"] > 0 or reach - place[f"pad_{axis}"] > place[x]
+
+    return outside("y", "height") or outside("x", "width") or (place["dilation_x"] > 1 and place["kernel_width"] > 1)
+
+
 def gap(place: dict[str, int], outputs: int, at_once: int) -> int:
     """Step.gap of a window that slides over an image of bytes: how far y must begin before x.
 
