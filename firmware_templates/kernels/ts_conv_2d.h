@@ -37,8 +37,9 @@ struct ts_conv_2d_window {
     bool whole;
 };
 
-static inline struct ts_conv_2d_window ts_conv_2d_at(const struct ts_conv_2d *k, int32_t i, int32_t j)
+static inline struct ts_conv_2d_window ts_conv_2d_at(const struct ts_conv_2d *k, int32_t pixel)
 {
+    const int32_t i = pixel / k->y_width, j = pixel - i * k->y_width;
     struct ts_conv_2d_window w = { i * k->stride_y - k->pad_y, j * k->stride_x - k->pad_x, 0, k->kernel_width, false };
     const int32_t bottom = w.row + (k->kernel_height - 1) * k->dilation_y, right = w.column + (k->kernel_width - 1) * k->dilation_x;
     if (w.column >= 0 && right < k->width) {
@@ -126,34 +127,25 @@ static inline void ts_conv_2d_pair(const struct ts_conv_2d *k, const int8_t *x, 
 
 #endif
 
-/* the window after this one */
-static inline void ts_conv_2d_next(const struct ts_conv_2d *k, int32_t *i, int32_t *j)
-{
-    if (++*j == k->y_width) {
-        *j = 0;
-        ++*i;
-    }
-}
-
 /* x[height][width][channels] -> y[y_height][y_width][outputs] */
 static void ts_conv_2d(const struct ts_conv_2d *k, const int8_t *x, int8_t *y)
 {
-    const int32_t terms = k->kernel_height * k->kernel_width * k->channels, outputs = k->outputs;
+    const int32_t terms = k->kernel_height * k->kernel_width * k->channels, pixels = k->y_height * k->y_width, outputs = k->outputs;
     const struct ts_requant requant = { k->requant, k->bias, k->multiplier, k->shift, 2 * k->y_zero + 257, k->low, k->high };
-    int32_t pixels = k->y_height * k->y_width, i = 0, j = 0;
+    int32_t pixel = 0;
 #if TS_PAIRS
-    for (; k->pairs && pixels >= 2; pixels -= 2, y += 2 * outputs) {
-        const struct ts_conv_2d_window w = ts_conv_2d_at(k, i, j);
-        ts_conv_2d_next(k, &i, &j);
-        ts_conv_2d_pair(k, x, w, ts_conv_2d_at(k, i, j));
-        ts_conv_2d_next(k, &i, &j);
+    const bool straight = k->kernel_height * k->kernel_width == 1 && k->stride_y * k->stride_x == 1;   /* windows are the pixels of x */
+    for (; k->pairs && pixel + 2 <= pixels; pixel += 2, y += 2 * outputs) {
+        if (straight) {
+            ts_pair_both(x + pixel * terms, x + (pixel + 1) * terms, terms, k->patch);
+        } else {
+            ts_conv_2d_pair(k, x, ts_conv_2d_at(k, pixel), ts_conv_2d_at(k, pixel + 1));
+        }
         ts_channels_two(k->weight, &requant, outputs, k->patch, terms, y, y + outputs);
     }
 #endif
-    for (; pixels > 0; pixels--, y += outputs) {
-        const int8_t *window = ts_conv_2d_one(k, x, ts_conv_2d_at(k, i, j));
-        ts_conv_2d_next(k, &i, &j);
-        ts_channels_one(k->weight, &requant, outputs, window, terms, y);
+    for (; pixel < pixels; pixel++, y += outputs) {
+        ts_channels_one(k->weight, &requant, outputs, ts_conv_2d_one(k, x, ts_conv_2d_at(k, pixel)), terms, y);
     }
 }
 
@@ -207,8 +199,7 @@ static void ts_conv_2d(const struct ts_conv_2d *k, const int8_t *x, int8_t *y)
     for (int32_t pixel = 0; pixel < pixels; pixel += 2, y += 2 * k->outputs) {
         const int32_t count = pixels - pixel < 2 ? pixels - pixel : 2;
         for (int32_t p = 0; p < count; p++) {
-            const int32_t i = (pixel + p) / k->y_width;
-            ts_conv_2d_gather(k, x, ts_conv_2d_at(k, i, pixel + p - i * k->y_width), patch + p * terms);
+            ts_conv_2d_gather(k, x, ts_conv_2d_at(k, pixel + p), patch + p * terms);
         }
         ts_conv_2d_rows(k, patch, terms, count, y);
     }

@@ -57,9 +57,11 @@ static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *re
 }
 
 #ifdef __GNUC__
-#define TS_APART static __attribute__((noinline, unused))       /* never inlined: all registers are there for it alone */
+#define TS_APART static __attribute__((noinline, unused))               /* all registers are there for it alone */
+#define TS_WITHIN static inline __attribute__((always_inline))          /* made for the constants that it is given */
 #else
 #define TS_APART static
+#define TS_WITHIN static inline
 #endif
 
 /* How the channels of a layer are requantised, on cores without vector instructions.
