@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from examples import CASES, blocks, example
+from examples import blocks, example
+from test_same import FORMED, FORMS
 
 from tinystream.emit.compiler import SANITIZERS, compiler
 from tinystream.emit.emit import closure
@@ -93,10 +94,11 @@ def mutants(text: str):
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One example, emitted into its own folder, with what numpy gives for it."""
+    """One example in one form, emitted into its own folder, with what numpy gives for it."""
 
     plan: Plan
     folder: Path
+    told: tuple[str, ...]
     stdin: bytes
     want: dict[int, Fired]
 
@@ -112,7 +114,8 @@ class Case:
         """Does the C in the folder give other outputs, stop, hang or not compile?"""
         program = self.folder / "stream"
         try:
-            compiler().build([self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"], program, "-std=c11", "-O0", *flags)
+            objects = [self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"]
+            compiler().build(objects, program, "-std=c11", "-O0", *self.told, *flags)
             done = subprocess.run([program], input=self.stdin, capture_output=True, timeout=SECONDS)
         except (BuildError, subprocess.TimeoutExpired):
             return True
@@ -126,18 +129,19 @@ class Case:
 
 
 def cases_of(kernel: Path, folder: Path) -> list[Case]:
-    """Every example whose generated C includes this kernel, the quickest first."""
+    """Every example whose generated C includes this kernel, in every form that it has, the quickest first."""
     found = []
-    for n, (module, i) in enumerate(CASES):
+    for n, (module, i, form) in enumerate(FORMED):
         stage, signals = example(module, i)
         plan = plan_stage("mutant", stage, *signals)
         if kernel not in closure([header(step) for step in plan.steps]):
             continue
         x = blocks(module, signals)
         place = folder / f"{kernel.stem}-{n}"
-        write_stream(plan, place)
+        emitted, told = FORMS[form]
+        write_stream(plan, place, emitted)
         stdin = b"".join(block.tobytes() for group in zip(*x) for block in group)
-        found.append(Case(plan, place, stdin, Engine(plan).push(*x)))
+        found.append(Case(plan, place, told, stdin, Engine(plan).push(*x)))
         found[-1].prepare()
     return sorted(found, key=lambda case: len(case.stdin))
 

@@ -16,6 +16,7 @@ struct ts_conv_2d {
     int32_t stride_y, stride_x;
     int32_t dilation_y, dilation_x;
     int32_t pad_y, pad_x;                   /* rows and columns by which the first window begins outside */
+    int32_t gathered;                       /* whether some window lies partly outside, or has gaps in its rows */
     int32_t pairs;                          /* whether two windows may share words */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
@@ -25,7 +26,7 @@ struct ts_conv_2d {
     const int32_t *multiplier;
     const int8_t *shift;
     int32_t *patch;                         /* one window, or two: [terms] words, or as many bytes as they have */
-    int8_t *rows;                           /* a row of each of two windows, where some lie outside or have gaps */
+    int8_t *rows;                           /* where windows are gathered: a row of each of two */
 };
 
 /* Where a window lies in x: its first row and column, which of its taps along x are inside, and whether all of it is, each row in one
@@ -41,6 +42,10 @@ static inline struct ts_conv_2d_window ts_conv_2d_at(const struct ts_conv_2d *k,
 {
     const int32_t i = pixel / k->y_width, j = pixel - i * k->y_width;
     struct ts_conv_2d_window w = { i * k->stride_y - k->pad_y, j * k->stride_x - k->pad_x, 0, k->kernel_width, false };
+    if (!k->gathered) {
+        w.whole = true;
+        return w;
+    }
     const int32_t bottom = w.row + (k->kernel_height - 1) * k->dilation_y, right = w.column + (k->kernel_width - 1) * k->dilation_x;
     if (w.column >= 0 && right < k->width) {
         w.whole = w.row >= 0 && bottom < k->height && (k->dilation_x == 1 || k->kernel_width == 1);
