@@ -14,6 +14,7 @@ from tinystream.detectors import Smoothed
 from tinystream.ops.fully_connected_int16 import FullyConnectedInt16
 from tinystream.plan.model import parse_model, read_model
 from tinystream.plan.plan import plan_model
+from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 from tinystream.stages import Quantize, Stack
