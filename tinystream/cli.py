@@ -262,7 +262,7 @@ def model_command(
     else:
         print_model(report)
         for c in compared:
-            print(f"{c.interpreter}: {c.says}")
+            print(f"{c.interpreter}{f' ({c.version})' if c.version else ''}: {c.says}")
     if against and not report.plan:
         for name, outcome in run_float(read_bytes(file)).items():
             given = outcome if isinstance(outcome, str) else ", ".join(shape_text(y.shape[1:], str(y.dtype)) for y in outcome)
