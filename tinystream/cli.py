@@ -250,7 +250,8 @@ def model_command(
 ) -> None:
     """Tell what a model holds, and what it costs as C.
 
-    Everything in it that is not compiled is named, with the reason.  Exit code 1 where it cannot be compiled, or where --compare finds a difference from TFLM.
+    Everything in it that is not compiled is named, with the reason.  Exit code 1 where it cannot be compiled, or where --compare
+    finds a difference from TFLM.
     """
     if inputs and not against:
         raise typer.BadParameter("--inputs are what --compare runs on; give both, or neither")

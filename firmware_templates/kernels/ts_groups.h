@@ -139,7 +139,7 @@ static inline void ts_channels_two(const int8_t *weight, const struct ts_requant
     for (; o + 4 <= outputs; o += 4, weight += 4 * count) {
         ts_group_two(weight, k, o, x, count, y0, y1);
     }
-    for (; o < outputs; o++, weight += count) {
+    for (int32_t rest = outputs & 3; rest > 0; rest--, o++, weight += count) {
         int64_t sum = TS_PAIR_START;
         for (int32_t i = 0; i < count; i++) {
             sum += (int64_t)x[i] * weight[i];
@@ -160,7 +160,7 @@ static inline void ts_channels_one(const int8_t *weight, const struct ts_requant
     for (; o + 4 <= outputs; o += 4, weight += 4 * count) {
         ts_group_one(weight, k, o, x, count, y);
     }
-    for (; o < outputs; o++, weight += count) {
+    for (int32_t rest = outputs & 3; rest > 0; rest--, o++, weight += count) {
         int32_t sum = TS_SUM_START;
         for (int32_t i = 0; i < count; i++) {
             sum += x[i] * weight[i];

@@ -10,6 +10,7 @@ the app deals in the int8 values there.  A uint8 tensor is the same values count
 
 A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state.
 What no input can change, such as the arithmetic on shapes that converters leave behind, is a constant: plan/fold.py.
+An operator in a form that no kernel has, such as a product of which both sides are repeated, is said in another one: plan/simple.py.
 An operator with several outputs, such as SPLIT, is read as one operator for each.
 
 Schema: tensorflow/lite/schema/schema.fbs, version 3.
@@ -34,6 +35,7 @@ from tinystream.plan.flatbuffer import Table, damaged
 from tinystream.plan.fold import folded
 from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
+from tinystream.plan.simple import simplified
 from tinystream.plan.step import Step
 from tinystream.plan.variables import without_variables
 
@@ -148,7 +150,7 @@ def open_model(data: bytes, name: str, outputs: Sequence[int] | None = None) -> 
         raise damaged(f"it has {root.count(SUBGRAPHS)} subgraphs")
     buffers = [read_buffer(i, b) for i, b in enumerate(root.tables(BUFFERS))]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
-    graphs = [folded(signed(read_graph(graph, buffers, kinds))) for graph in root.tables(SUBGRAPHS)]
+    graphs = [simplified(folded(signed(read_graph(graph, buffers, kinds)))) for graph in root.tables(SUBGRAPHS)]
     main = graphs[0]
     if outputs is not None:
         main = replace(main, outputs=tuple(output_of(main, name, n) for n in outputs))
@@ -303,7 +305,7 @@ def signed(graph: Graph) -> Graph:
 def strip_ends(model: Model) -> Model:
     """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the quantised tensors are its ends."""
     inside = {op.flowing[0].index: op.y for op in model.operators if op.kind == "quantize" and from_float(op)}
-    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and op.flowing}
+    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and to_float(op)}
     return replace(
         model, inputs=tuple(inside.get(t.index, t) for t in model.inputs), outputs=tuple(outside.get(t.index, t) for t in model.outputs)
     )
@@ -311,6 +313,10 @@ def strip_ends(model: Model) -> Model:
 
 def from_float(op: Operator) -> bool:
     return bool(op.flowing) and op.flowing[0].dtype == "float32"
+
+
+def to_float(op: Operator) -> bool:
+    return bool(op.flowing) and op.y.dtype == "float32"
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------
@@ -362,7 +368,7 @@ def tensor_mistakes(model: Model) -> Iterator[ModelError]:
                 )
     flowing = {t.index: t for t in [*model.inputs, *(t for op in model.needed for t in [*op.flowing, op.y])]}
     real = [t for t in flowing.values() if t.dtype.startswith("float")]
-    strange = [t for t in flowing.values() if not t.dtype.startswith("float") and not t.quantised]
+    strange = [t for t in flowing.values() if not t.dtype.startswith("float") and not t.quantised and not t.counts]
     for tensor in real[:1]:
         yield ModelError(
             f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled{more(real)}",

@@ -47,7 +47,7 @@ class Tensor:
 
     @property
     def scale(self) -> float:
-        return float(self.scales[0]) if self.scales.size else 0.0
+        return float(self.scales[0]) if self.scales.size else float(self.counts)
 
     @property
     def zero(self) -> int:
@@ -57,6 +57,11 @@ class Tensor:
     def quantised(self) -> bool:
         """Whether it flows as int8 with one scale."""
         return self.dtype == "int8" and self.scales.size == 1 and self.scale > 0 and -128 <= self.zero <= 127
+
+    @property
+    def counts(self) -> bool:
+        """Whether it holds plain integers, such as places in another tensor."""
+        return self.dtype in ("int32", "int64") and not self.scales.size
 
     def __str__(self) -> str:
         text = f"{'x'.join(map(str, self.dims))} {self.dtype}"
@@ -71,6 +76,7 @@ class Operator:
     options: its option table; None where the file has none.
     inputs:  its tensors; None for an optional one that is left out.
     part:    which of the file's outputs this is, where an operator with several became as many with one.
+    floats:  of DEQUANTIZE, functions of single values that are computed in float32 before its output is quantised again.
     """
 
     index: int
@@ -79,6 +85,7 @@ class Operator:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     part: int = 0
+    floats: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -143,6 +150,8 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 
 OWN_STATE = ("svdf",)  # operators that remember something in a variable tensor of their own
 ALIASES = ("reshape", "squeeze", "expand_dims")  # operators that give what they read
+FLOAT_FUNCTIONS = ("abs", "ceil", "cos", "elu", "exp", "floor", "log", "neg", "relu", "round", "rsqrt", "sin", "sqrt", "square", "tanh")
+"""Functions of single values that converters may leave in float32, between DEQUANTIZE and QUANTIZE."""
 MODULES = {
     "quantize": "requantize",  # a stage has its name; kernels share one folder
     "strided_slice": "slice",
@@ -151,6 +160,14 @@ MODULES = {
     "unpack": "slice",
     "pack": "concatenation",
     "padv2": "pad",
+    "mirror_pad": "gather",
+    "arg_min": "arg_max",
+    "exp": "function",
+    "log": "function",
+    "sqrt": "function",
+    "gelu": "function",
+    "neg": "function",
+    "dequantize": "function",
     "read_variable": "history",
 }
 """Operators that are computed by a module of another name."""

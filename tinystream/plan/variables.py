@@ -129,7 +129,7 @@ def seen_through(op: Operator, pieces: dict[int, tuple[Piece, ...]]) -> tuple[Pi
     if op.kind in ALIASES and op.flowing:
         return pieces_of(op.flowing[0], pieces)
     if op.kind in ("concatenation", "pack"):
-        if code(op.kind).read(op).rows == 1:
+        if code(op.kind).read(op).rows == 1 and len(op.flowing) == len(op.inputs):
             made = joined(piece for t in op.flowing for piece in pieces_of(t, pieces))
             return made if len(made) <= MOST_PIECES else None
     elif op.kind in ("slice", "strided_slice", "split", "split_v", "unpack"):
