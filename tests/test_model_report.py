@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,15 @@ from shared import shared
 from streaming_model import streaming_model
 from test_prune import Net, biases
 from test_prune import random as random_weights
+from tiny_model import tiny_model
 
 from tinystream.app.model_report import ModelReport
+from tinystream.cli import print_model
 from tinystream.plan.arena import lower_bound
+from tinystream.plan.model import open_model
+from tinystream.plan.plan import plan_model
 from tinystream.run import compare as compare_module
-from tinystream.run.compare import INTERPRETERS, compare
+from tinystream.run.compare import INTERPRETERS, Comparison, compare, compared
 
 MODEL = APP / "model.tflite"
 
@@ -84,6 +89,30 @@ def test_channels_that_are_not_computed_are_told(tmp_path):
 def test_show_lists_the_arena_where_it_is_asked_to():
     assert "are in use at once" in tinystream("show", APP, "--memory").out
     assert "are in use at once" not in tinystream("show", APP).out
+
+
+def test_a_step_is_told_with_its_bytes():
+    told, plan = json.loads(tinystream("model", MODEL, "--json").out), ModelReport.of(MODEL).plan
+    assert [(s["step"], s["table_bytes"]) for s in told["steps"]] == [(s.name, s.flash_bytes) for s in plan.steps]
+    assert sum(s["macs"] for s in told["steps"]) == told["computed_macs"]
+    assert sum(s["state_bytes"] for s in told["steps"]) == told["state_bytes"]
+
+
+def test_a_narrow_table_leaves_shapes_of_inputs_and_scales_out(monkeypatch):
+    assert re.search(r"^1 +DEPTHWISE_CONV_2D .* 33x1x48 +29x1x48 int8 +0\.0682025 +-8 +6960 +672 *$", tinystream("model", MODEL).out, re.M)
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = tinystream("model", MODEL).out
+    assert re.search(r"^1 +DEPTHWISE_CONV_2D .* 29x1x48 int8 +6960 +672 *$", narrow, re.M)
+    assert "33x1x48 " not in narrow.partition("DEPTHWISE_CONV_2D")[2]
+
+
+def test_a_files_own_words_do_nothing_to_a_terminal(tmp_path, capsys):
+    data = one_operator("RELU", [flowing(1, 4)], [flowing(1, 4)]).replace(b"t0\0", b"\x1b[\0")
+    assert "\N{REPLACEMENT CHARACTER}[\n" in tinystream("model", written(tmp_path, data)).out
+    report = ModelReport.of(MODEL)
+    row = replace(report.operators[0], kind="[/b]")  # such as the name of a custom operator
+    print_model(replace(report, operators=(row,)))
+    assert "[/B]" in capsys.readouterr().out
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -160,6 +189,48 @@ def test_a_difference_is_told_with_its_place_and_size(tmp_path, monkeypatch):
     done = tinystream("model", path, "--compare")
     assert done.code == 0, "what TFLM computes is what counts"
     assert f"{REFERENCE} ({other.version}): {other.says}" in done.out
+
+
+def test_what_is_emitted_is_what_is_compared(monkeypatch):
+    """The passes are not taken on trust: a plan whose last clamp is another one is found."""
+    installed(REFERENCE)
+
+    def clamped(model, **how):
+        plan = plan_model(model, **how)
+        last = replace(plan.steps[-1], params=plan.steps[-1].params | dict(low=-100, high=-100))
+        return replace(plan, steps=(*plan.steps[:-1], last)) if how else plan
+
+    monkeypatch.setattr(compare_module, "plan_model", clamped)
+    found = {c.interpreter: c for c in compare(MODEL.read_bytes(), "model.tflite")}[REFERENCE]
+    assert found.differing > 0
+    assert found.first[3] == -100
+    assert found.inside is None, "the definition of each operator is the interpreter's"
+
+
+def test_the_first_difference_is_that_of_the_earliest_call():
+    tensor = open_model(MODEL.read_bytes(), "model.tflite").outputs[0]
+    model = replace(open_model(MODEL.read_bytes(), "model.tflite"), outputs=(tensor, tensor))
+    ours = [np.zeros((3, 2), np.int8)] * 2
+    theirs = [np.array([[0, 0], [0, 0], [0, 9]], np.int8), np.array([[0, 0], [-4, 0], [0, 0]], np.int8)]
+    found = compared(Comparison("some"), model, ours, theirs)
+    assert (found.calls, found.values, found.differing, found.largest) == (3, 12, 2, 9)
+    assert found.first == (1, 1, 0, 0.0, -4.0)
+
+
+def test_an_interpreter_that_kills_its_process_takes_nothing_with_it(monkeypatch):
+    installed(REFERENCE)
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "")
+    monkeypatch.setattr(compare_module, "CHILD", ["-c", "import os; os.abort()"])
+    assert {c.says for c in compare(MODEL.read_bytes(), "model.tflite") if not missing_of(c.interpreter)} == {
+        "not compared: it failed: it ended with -6"
+    }
+
+
+def test_many_calls_are_compared_some_at_a_time():
+    installed(REFERENCE)
+    x = np.random.default_rng(0).integers(-128, 128, (compare_module.CHUNK * 2 + 5, 4, 5), dtype=np.int8)
+    found = {c.interpreter: c for c in compare(tiny_model(), "tiny.tflite", [x])}[REFERENCE]
+    assert (found.calls, found.values, found.differing) == (len(x), 2 * len(x), 0)
 
 
 def test_an_interpreter_that_crashes_or_lacks_an_operator_is_told_and_the_others_run(monkeypatch):

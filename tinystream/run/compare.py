@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -31,7 +31,7 @@ from tinystream.run.replay import Runs, make_engine
 
 CALLS, CALLS_WITH_STATE = 24, 300
 CHUNK = 64  # calls at a time: bounds the memory of what flows inside
-CHILD_S = 600
+CHILD, CHILD_S = ["-m", "tinystream.run.interpreter"], 600
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def outputs(model: Model, x: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.concatenate(chunks) for chunks in zip(*([y[i] for i in at] for y in pushed(engine, x, set(plan.outputs))))]
 
 
-def pushed(engine: Runs, x: Sequence[np.ndarray], want: Collection[int]):
+def pushed(engine: Runs, x: Sequence[np.ndarray], want: set[int]) -> Iterator[dict[int, np.ndarray]]:
     """All calls, some at a time: what the wanted steps give, by index; the inputs are -1, -2, …"""
     for start in range(0, len(x[0]), CHUNK):
         blocks = [block[start : start + CHUNK] for block in x]
@@ -169,10 +169,10 @@ def pushed(engine: Runs, x: Sequence[np.ndarray], want: Collection[int]):
         yield {i: f.y for i, f in fired.items()} | {-1 - i: block for i, block in enumerate(blocks)}
 
 
-def inputs(plan: Plan, seed: int) -> list[np.ndarray]:
+def inputs(plan: Plan, seed: int, calls: int | None = None) -> list[np.ndarray]:
     """Extremes, then noise over the whole range and near the zero."""
     rng = np.random.default_rng(seed)
-    calls = CALLS_WITH_STATE if any(step.state for step in plan.steps) else CALLS
+    calls = calls or (CALLS_WITH_STATE if any(step.state for step in plan.steps) else CALLS)
     blocks = []
     for s in plan.x:
         limits = np.iinfo(s.dtype)
@@ -219,7 +219,7 @@ def first_inside(interpreter: Interpreter, data: bytes, model: Model, x: Sequenc
     theirs = run_apart(interpreter, data, foreign(model, x), [op.y.index for op in watched])
     if isinstance(theirs, str):
         return None
-    last = list(pushed(Engine(plan), x, range(len(plan.steps))))[-1]
+    last = list(pushed(Engine(plan), x, set(range(len(plan.steps)))))[-1]
     for op in watched:
         mine, other = last[steps[op.y.index]][-1].ravel(), theirs[1].get(op.y.index)
         if other is not None and other.size == mine.size:
@@ -233,27 +233,33 @@ def first_inside(interpreter: Interpreter, data: bytes, model: Model, x: Sequenc
 
 
 def run_apart(
-    interpreter: Interpreter, data: bytes, x: list[dict[str, np.ndarray]], watched: Sequence[int] = (), python: str = sys.executable
+    interpreter: Interpreter, data: bytes, x: list[dict[str, np.ndarray]], watched: Sequence[int] = ()
 ) -> tuple[list[np.ndarray], dict[int, np.ndarray]] | str:
-    """(outputs over all calls, tensors that were watched as the last call left them) of an interpreter, or why it gave none.
-
-    python: of another environment, which has other interpreters.
-    """
+    """(outputs over all calls, tensors that were watched as the last call left them) of an interpreter, or why it gave none."""
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
-        folder = Path(name)
-        (folder / "model.tflite").write_bytes(data)
-        np.savez(folder / "in.npz", **{f"{key}{i}": value for i, block in enumerate(x) for key, value in block.items()})
-        told = dict(module=interpreter.module, kernels=interpreter.kernels, watched=list(watched))
-        (folder / "told.json").write_text(json.dumps(told))
+        hand_over(Path(name), interpreter, data, x, watched)
         try:
-            done = subprocess.run([python, "-m", "tinystream.run.interpreter", name], capture_output=True, timeout=CHILD_S)
+            done = subprocess.run([sys.executable, *CHILD, name], capture_output=True, timeout=CHILD_S)
         except subprocess.TimeoutExpired:
             return f"it took longer than {CHILD_S} s"
         if done.returncode:
             return f"it failed: {last_words(done.stderr.decode(errors='replace')) or f'it ended with {done.returncode}'}"
-        with np.load(folder / "out.npz") as file:
-            given = [file[f"out{i}"] for i in range(len([key for key in file if key.startswith("out")]))]
-            return given, {index: file[f"t{index}"] for index in watched if f"t{index}" in file}
+        return handed_back(Path(name), watched)
+
+
+def hand_over(folder: Path, interpreter: Interpreter, data: bytes, x: list[dict[str, np.ndarray]], watched: Sequence[int] = ()) -> None:
+    """What tinystream.run.interpreter reads."""
+    (folder / "model.tflite").write_bytes(data)
+    np.savez(folder / "in.npz", **{f"{key}{i}": value for i, block in enumerate(x) for key, value in block.items()})
+    told = dict(module=interpreter.module, kernels=interpreter.kernels, watched=list(watched))
+    (folder / "told.json").write_text(json.dumps(told))
+
+
+def handed_back(folder: Path, watched: Sequence[int] = ()) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+    """What it has written."""
+    with np.load(folder / "out.npz") as file:
+        given = [file[f"out{i}"] for i in range(len([key for key in file if key.startswith("out")]))]
+        return given, {index: file[f"t{index}"] for index in watched if f"t{index}" in file}
 
 
 def last_words(told: str) -> str:
