@@ -94,7 +94,7 @@ class Case:
         try:
             model = parse_model(data, name)
             x = inputs(plan_model(model), 0, calls)
-            return cls(name, data, model, x, outputs(model, x))
+            return cls(name, data, model, x, outputs(model, x, "python"))
         except ModelError:
             return None
 

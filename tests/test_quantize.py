@@ -28,6 +28,14 @@ def test_micro_wake_word_rule_is_the_firmwares_for_every_feature_value():
     np.testing.assert_array_equal(quantized(Quantize(rule="micro_wake_word"), FEATURES, v), want)
 
 
+def test_a_model_that_counts_in_ones_is_given_the_same_counts():
+    v = np.arange(65536)
+    step = Quantize(rule="micro_wake_word", scale=1.0, zero=0).plan(replace(FEATURES, scale=1.0))
+    np.testing.assert_array_equal(run(step.k, None, v.astype("uint16")), quantized(Quantize(rule="micro_wake_word"), FEATURES, v))
+    assert (step.y.scale, step.y.zero) == (1.0, 0)
+    assert (step.y.real(-128), step.y.real(127)) == (-128, 127)
+
+
 def test_micro_wake_word_rule_by_hand():
     v = [0, 1, 2, 333, 662, 663, 670, 65535]
     assert quantized(Quantize(rule="micro_wake_word"), FEATURES, v).tolist() == [-128, -128, -127, 0, 126, 127, 127, 127]
@@ -91,7 +99,7 @@ def test_an_app_can_fill_in_the_models_scale():
     (Quantize(scale=1e-6, zero=0), FEATURES, "scale",
      "scale = 1e-06 is so small that one count of the input, 0.03906, is 3.906e+04 counts"),
     (Quantize(rule="micro_wake_word", scale=0.2), FEATURES, "rule",
-     'rule = "micro_wake_word" is made for a scale of 0.10196 and a zero of -128, not 0.2 and -128'),
+     'rule = "micro_wake_word" is made for a scale of 0.10196 and a zero of -128, or 1 and 0, not 0.2 and -128'),
     (Quantize(rule="micro_wake_word"), replace(FEATURES, scale=1.0), "rule",
      'rule = "micro_wake_word" is made for features of scale 0.0390625 and zero 0, not 1 and 0'),
     (Quantize(scale=1.0, zero=0), replace(FEATURES, dtype="uint64"), None,

@@ -99,11 +99,11 @@ def row_of(op: Operator) -> OperatorRow:
 
 
 def steps_of(op: Operator) -> list[Step]:
-    if not has_kernel(op.kind):
+    if not has_kernel(op):
         raise op.refuse("has no integer kernel here")
     if unfit := [t for t in (*op.flowing, op.y) if t.dtype.startswith("float") or not t.size]:
         raise op.refuse(f"has '{unfit[0].name}' of type {unfit[0]}")
-    planned = code(op.kind).read(op).plan(*(Signal(t.dims, t.dtype, Fraction(1), t.scale, t.zero) for t in op.flowing))
+    planned = code(op).read(op).plan(*(Signal(t.dims, t.dtype, Fraction(1), t.scale, t.zero) for t in op.flowing))
     return [planned] if isinstance(planned, Step) else list(planned)
 
 

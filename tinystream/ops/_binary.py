@@ -76,8 +76,8 @@ def read_pair(operator: Operator) -> tuple[Spread, int, Constant | None]:
 
 
 def read_constant(operator: Operator, tensor: Tensor) -> Constant:
-    if tensor.data is None or not tensor.quantised:
-        raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; int8 with one scale is supported")
+    if tensor.data is None or not tensor.quantised or tensor.dtype != operator.dtype:
+        raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; {operator.dtype} with one scale is supported")
     return Constant(tensor.data.astype(np.int64).ravel() - tensor.zero, tensor.scale, tensor.zero)
 
 
@@ -96,7 +96,7 @@ def pair_step(module: str, spread: Spread | None, small: int, a: Signal, b: Sign
     return Step(
         module=module,
         x=tuple((a, b)[i] for i in order),
-        y=Signal(large.shape, "int8", large.rate_hz, large.scale, large.zero),
+        y=Signal(large.shape, large.dtype, large.rate_hz, large.scale, large.zero),
         params=pair_spread(spread, a, b).params(),
         sources=tuple(-1 - i for i in order),
         inplace=True,

@@ -47,7 +47,7 @@ class BatchMatmul:
         x = [t for t in operator.inputs if t is not None]
         if len(x) != 2 or len(operator.flowing) < 1 or min(len(t.shape) for t in x) < 2:
             raise operator.refuse(f"multiplies {', '.join(map(str, x))}; two matrices are supported, one of them computed")
-        a_shape, b_shape = ((prod(t.shape[:-2]), *t.shape[-2:]) for t in x)
+        a_shape, b_shape = ((prod(t.shape[:-2]), t.shape[-2], t.shape[-1]) for t in x)
         told = cls(a_shape, b_shape, **out_signal(operator.y), adj_x=flag(operator, ADJ_X), adj_y=flag(operator, ADJ_Y))
         if told.a_terms != told.b_terms or not 1 <= told.a_terms <= LONGEST or prod(told.shape) != operator.y.size:
             raise operator.refuse(f"multiplies {list(x[0].shape)} by {list(x[1].shape)} to {list(operator.y.shape)}")

@@ -1,4 +1,4 @@
-"""TFLite CONCATENATION and PACK, int8: tensors of one scale side by side along an axis.
+"""TFLite CONCATENATION and PACK, of any type: tensors of one scale side by side along an axis.
 
     y = rows of a and b, alternating:   y[row] = a[row], b[row]
 
@@ -16,6 +16,7 @@ from math import prod
 
 import numpy as np
 
+from tinystream.ops._axes import element_bytes
 from tinystream.ops.concatenation_constant import beside_constant
 from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
@@ -81,12 +82,12 @@ class Concatenation:
 
     def beside(self, a: Signal, b: Signal, sources: tuple[int, int]) -> Step:
         width = (a.size + b.size) // self.rows
-        y = Signal((self.rows, width) if self.rows > 1 else (width,), "int8", a.rate_hz, a.scale, a.zero)
+        y = Signal((self.rows, width) if self.rows > 1 else (width,), a.dtype, a.rate_hz, a.scale, a.zero)
         return Step(
             module=__name__,
             x=(a, b),
             y=y,
-            params=dict(rows=self.rows, left=a.size // self.rows, right=b.size // self.rows),
+            params=dict(bytes=element_bytes(a), rows=self.rows, left=a.size // self.rows, right=b.size // self.rows),
             sources=sources,
             cost=dict(mem=2 * y.size),
             says="side by side",
@@ -103,6 +104,7 @@ class Concatenation:
 
 
 BOUND = 1e-9  # counts: values only move
+ANY_TYPE = True
 BATCHED = True
 
 
@@ -111,8 +113,8 @@ def run(k, s, a, b):
     return y.reshape(len(y), *([k.rows] if k.rows > 1 else []), k.left + k.right)
 
 
-def _signal(*shape):
-    return Signal(shape, "int8", Fraction(30), 0.05, -7)
+def _signal(*shape, dtype="int8"):
+    return Signal(shape, dtype, Fraction(30), 0.05, -7)
 
 
 def _constant(*shape):
@@ -123,4 +125,5 @@ EXAMPLES = [
     (Concatenation(1), _signal(4, 6), _signal(3, 6)),
     (Concatenation(12), _signal(3, 4, 5), _signal(3, 4, 2), _signal(12, 1)),
     (Concatenation(2, (_constant(2, 3), None, _constant(2, 1), _constant(2, 2), None)), _signal(2, 4), _signal(2, 5)),
+    (Concatenation(6), _signal(6, 5, dtype="int16"), _signal(6, 2, dtype="int16")),
 ]

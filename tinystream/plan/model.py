@@ -33,7 +33,7 @@ from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN, CUSTOM
 from tinystream.plan.flatbuffer import Table, damaged
 from tinystream.plan.fold import folded
-from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
+from tinystream.plan.operator import ALIASES, OWN_STATE, WIDE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.simple import simplified
 from tinystream.plan.step import Step
@@ -83,7 +83,7 @@ class Model:
                 continue
             sources = tuple(made[t.index][0] for t in tensors)
             signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
-            planned = code(operator.kind).read(operator).plan(*signals)
+            planned = code(operator).read(operator).plan(*signals)
             group, base = [planned] if isinstance(planned, Step) else planned, len(steps)
             if not group:  # nothing to do: it gives what it reads
                 made[operator.y.index] = made[tensors[0].index]
@@ -201,7 +201,26 @@ def read_graph(graph: Table, buffers: list[np.ndarray], kinds: list[str]) -> Gra
     tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
     operators = [part for i, op in enumerate(graph.tables(3)) for part in one_output_each(read_operator(i, op, kinds, tensors))]
     inputs, outputs = (tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2))
-    return Graph(len(tensors), inputs, outputs, tuple(operators))
+    return shapes_told(Graph(len(tensors), inputs, outputs, tuple(operators)))
+
+
+SHAPE_INPUT = {"transpose_conv": 0, "reshape": 1}
+
+
+def shapes_told(graph: Graph) -> Graph:
+    """The same graph where an input that only tells the shape of an output is a constant: the file tells that shape already."""
+
+    def told(op: Operator) -> Operator:
+        at = SHAPE_INPUT.get(op.kind, len(op.inputs))
+        shape = op.inputs[at] if at < len(op.inputs) and op.outputs else None
+        if shape is None or shape.data is not None or shape.dtype != "int32" or shape.size != len(op.y.shape):
+            return op
+        constant = replace(shape, data=np.array(op.y.shape, np.int32))
+        return replace(op, inputs=tuple(constant if i == at else t for i, t in enumerate(op.inputs)))
+
+    operators = tuple(map(told, graph.operators))
+    read, was_read = ({t.index for op in ops for t in op.flowing} for ops in (operators, graph.operators))
+    return replace(graph, inputs=tuple(t for t in graph.inputs if t.index in read or t.index not in was_read), operators=operators)
 
 
 def one_output_each(operator: Operator) -> list[Operator]:
@@ -341,7 +360,7 @@ def mistakes(model: Model) -> Iterator[ModelError]:
 
 
 def operator_mistakes(model: Model) -> Iterator[ModelError]:
-    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)}.values())
+    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op)}.values())
     if unknown:
         yield ModelError(
             f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
@@ -351,10 +370,10 @@ def operator_mistakes(model: Model) -> Iterator[ModelError]:
 
 
 def places(operators: list[Operator]) -> list[str]:
-    """Operators by kind: "MUL (#15, #18, #21 and 46 more)"."""
+    """Operators by kind: "MUL (#15, #18, #21 and 46 more), ABS of int16 (#30)"."""
     kinds: dict[str, list[str]] = {}
     for op in operators:
-        kinds.setdefault(op.kind.upper(), []).append(f"#{op.index}")
+        kinds.setdefault(op.kind.upper() + (f" of {op.dtype}" if op.dtype in WIDE else ""), []).append(f"#{op.index}")
     return [f"{kind} ({', '.join(at[:3])}{f' and {len(at) - 3} more' if len(at) > 3 else ''})" for kind, at in kinds.items()]
 
 
@@ -377,12 +396,18 @@ def tensor_mistakes(model: Model) -> Iterator[ModelError]:
     for tensor in strange[:1]:
         what = f"tensor '{tensor.name}' of {model.name} is {tensor}"
         yield ModelError(
-            f"{what}; only int8 with one scale and zero flows between operators{more(strange)}",
+            f"{what}; only int8 or int16 with one scale and zero flows between operators{more(strange)}",
             "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
         )
     for op in model.needed:
+        types = {t.dtype for t in [*op.flowing, op.y] if not t.counts}
+        if op.kind not in CHANGE_TYPE and len(types) > 1:
+            yield op.refuse(f"mixes {' and '.join(str(t) for t in [*op.flowing, op.y])}", "convert the model again")
         if op.kind in ALIASES and (not op.flowing or op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
             yield op.refuse("changes the number of values or their scale", "convert the model again")
+
+
+CHANGE_TYPE = ("quantize", "dequantize", "softmax")  # operators whose output may be of another type than their input
 
 
 def more(tensors: Sequence[Tensor]) -> str:

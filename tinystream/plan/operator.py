@@ -16,6 +16,10 @@ from tinystream.plan.flatbuffer import Table
 from tinystream.plan.kinds import class_name
 from tinystream.plan.signal import Signal
 
+WIDE = ("int16", "int32")
+ZEROS = {"int8": (-128, 127), "int16": (-32768, 32767), "int32": (0, 0)}
+"""Types that flow between operators, and between which counts their zero may lie."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
@@ -55,8 +59,9 @@ class Tensor:
 
     @property
     def quantised(self) -> bool:
-        """Whether it flows as int8 with one scale."""
-        return self.dtype == "int8" and self.scales.size == 1 and self.scale > 0 and -128 <= self.zero <= 127
+        """Whether it flows as int8, int16 or int32 with one scale."""
+        low, high = ZEROS.get(self.dtype, (1, 0))
+        return self.scales.size == 1 and self.scale > 0 and low <= self.zero <= high
 
     @property
     def counts(self) -> bool:
@@ -100,6 +105,11 @@ class Operator:
     def y(self) -> Tensor:
         return self.outputs[0]
 
+    @property
+    def dtype(self) -> str:
+        """The type of what is computed with: of the first input that flows."""
+        return (self.flowing or self.outputs)[0].dtype
+
     def option(self, slot: int, default: int = 0, kind: str = "i") -> int:
         return default if self.options is None else self.options.integer(slot, default, kind)
 
@@ -107,7 +117,7 @@ class Operator:
         return ModelError(f"{self.label} of the model {why}", help)
 
     def flow(self, position: int = 0) -> Tensor:
-        """An input that must be computed, int8."""
+        """An input that must be computed."""
         tensor = self.inputs[position] if position < len(self.inputs) else None
         if tensor is None or tensor.data is not None:
             raise self.refuse(f"has a constant or nothing as input {position}, where a computed tensor belongs")
@@ -169,15 +179,32 @@ MODULES = {
     "neg": "function",
     "dequantize": "function",
     "read_variable": "history",
+    "quantize_int16": "requantize_wide",
+    "quantize_int32": "requantize_wide",
+    "relu_int16": "leaky_relu_int16",
+    "relu6_int16": "limit_int16",
 }
-"""Operators that are computed by a module of another name."""
+"""Operators that are computed by a module of another name; with a type behind it, where it is so for inputs of this type."""
 
 
-def has_kernel(kind: str) -> bool:
-    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{MODULES.get(kind, kind)}") is not None
+def module_of(operator: Operator) -> str | None:
+    """The module that computes an operator: "conv_2d" or, for int16, "conv_2d_int16"; one that only moves values says ANY_TYPE."""
+    if operator.kind.upper() not in BUILTIN:
+        return None
+    name, typed = MODULES.get(operator.kind, operator.kind), f"{operator.kind}_{operator.dtype}"
+    for own in (MODULES.get(typed, f"{name}_{operator.dtype}"), name):
+        found = find_spec(f"tinystream.ops.{own}") is not None
+        if found and (own != name or operator.dtype not in WIDE or getattr(import_module(f"tinystream.ops.{own}"), "ANY_TYPE", False)):
+            return own
+    return None
 
 
-def code(kind: str) -> Any:
+def has_kernel(operator: Operator) -> bool:
+    return module_of(operator) is not None
+
+
+def code(operator: Operator) -> Any:
     """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
-    name = MODULES.get(kind, kind)
+    name = module_of(operator)
+    assert name is not None, f"{operator.label} has no kernel for {operator.dtype}; check_operators() says so to people"
     return getattr(import_module(f"tinystream.ops.{name}"), class_name(name))

@@ -27,7 +27,7 @@ from tinystream.plan.model import Model, parse_model
 from tinystream.plan.operator import ALIASES, Tensor
 from tinystream.plan.plan import Plan, plan_model
 from tinystream.run.engine import Engine
-from tinystream.run.replay import Runs, make_engine
+from tinystream.run.replay import EngineName, Runs, make_engine
 
 CALLS, CALLS_WITH_STATE = 24, 300
 CHUNK = 64  # calls at a time: bounds the memory of what flows inside
@@ -151,13 +151,13 @@ def compare(
     return found
 
 
-def outputs(model: Model, x: Sequence[np.ndarray]) -> list[np.ndarray]:
+def outputs(model: Model, x: Sequence[np.ndarray], engine_name: EngineName = "auto") -> list[np.ndarray]:
     """What is emitted gives: without channels that no input can change, rewritten, as C where there is a compiler."""
     smaller = pruned(model)
     plan = plan_model(smaller, rewrite=True)
     steps = iter(plan.outputs)
     at = [next(steps) if end >= 0 else end for end in smaller.plan(*plan.x).ends]
-    engine = make_engine(plan)
+    engine = make_engine(plan, engine_name)
     return [np.concatenate(chunks) for chunks in zip(*([y[i] for i in at] for y in pushed(engine, x, set(plan.outputs))))]
 
 

@@ -8,7 +8,8 @@ bits of large ones do not matter (below 2**-19 counts of y).
     rule = "nearest"          y is the nearest count, halves go up
     rule = "micro_wake_word"  y = clamp((256 x + 333) / 666 - 128, -128, 127), in whole numbers, which is what the
                               firmware of ESPHome computes; the same arithmetic, by the ratio 256 / 666 instead of
-                              the scales' own, 255.0 / 665.6 for its features
+                              the scales' own, 255.0 / 665.6 for its features.  A model whose input counts in steps of 1
+                              around 0, as those of Silicon Labs' MLTK do, is given the same y: y is what it was trained on.
 
 Widths: |sat32 - x.zero| <= 2**31 + 2**30, multiplier < 2**31 and shift <= 51, so the product and what rounds it
 stay below 2**63.  Beyond sat32, y has saturated long since: 2**30 steps of 2**early are at least 1024 counts of y.
@@ -50,7 +51,7 @@ class Quantize(Stage):
             raise AppError((), f"stage 'quantize' takes integers of up to 64 bits with a sign, and is given {x}")
         scale, zero = self._target()
         ratio = RATIO if self.rule == "micro_wake_word" else Fraction(x.scale) / Fraction(scale)
-        self._check_range(x, ratio, zero)
+        self._check_range(x, ratio, scale, zero)
         early = max(0, ceil_log2(1024 / ratio) - 30)
         multiplier, shift = mantissa(ratio * 2**early)
         return Step(
@@ -58,23 +59,23 @@ class Quantize(Stage):
             x=(x,),
             y=replace(x, dtype="int8", scale=scale, zero=zero),
             params=dict(length=x.size, type=type_of(x.dtype), early=early, x_zero=x.zero >> early, multiplier=multiplier,
-                        shift=shift, zero=zero),
+                        shift=shift, zero=MICRO_WAKE_WORD_ZERO if self.rule == "micro_wake_word" else zero),
             cost=dict(mul=x.size, mem=2 * x.size),
             says=f"counts of {scale:.6g} around {zero}",
         )
 
     def ideal(self, x, blocks):
         scale, zero = self._target()
-        counts = blocks / x[0].scale * 256 / 666 if self.rule == "micro_wake_word" else blocks / scale
-        return np.clip(counts, -128 - zero, 127 - zero) * scale
+        counts = blocks / x[0].scale * 256 / 666 - 128 if self.rule == "micro_wake_word" else blocks / scale + zero
+        return (np.clip(counts, -128, 127) - zero) * scale
 
     def _target(self) -> tuple[float, int]:
         """Scale and zero of y."""
         scale, zero = self.scale, self.zero
         if self.rule == "micro_wake_word":
             scale, zero = MICRO_WAKE_WORD_SCALE if scale is None else scale, MICRO_WAKE_WORD_ZERO if zero is None else zero
-            if zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.01:
-                raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, "
+            if not as_counted(scale, zero) and (zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.02):
+                raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, or 1 and 0, "
                                f"not {scale:g} and {zero}",
                                'rule = "nearest"')
         for option, value, example in [("scale", scale, 0.1), ("zero", zero, -128)]:
@@ -84,10 +85,10 @@ class Quantize(Stage):
         assert scale is not None and zero is not None, "what is missing was refused above"
         return scale, zero
 
-    def _check_range(self, x: Signal, ratio: Fraction, zero: int) -> None:
+    def _check_range(self, x: Signal, ratio: Fraction, scale: float, zero: int) -> None:
         """At least two counts of y are used, and not every second count of x leaves its range."""
         if self.rule == "micro_wake_word":
-            if x.zero or abs(x.scale * 25.6 - 1) > 0.01:
+            if x.zero or (abs(x.scale * 25.6 - 1) > 0.01 and not as_counted(scale, zero)):
                 raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for features of scale {1 / 25.6:g} and zero 0, "
                                f"not {x.scale:g} and {x.zero}",
                                'rule = "nearest"')
@@ -95,18 +96,22 @@ class Quantize(Stage):
         info = np.iinfo(x.dtype)
         reach = max(info.max - x.zero, x.zero - info.min) * ratio
         if reach < 1:
-            assert self.scale is not None, "_target() refuses other rules without a scale"
-            most = float(reach) * self.scale
-            raise AppError(("scale",), f"scale = {self.scale:g} is more than the greatest input, {most:.4g} {x.unit}".rstrip(),
+            most = float(reach) * scale
+            raise AppError(("scale",), f"scale = {scale:g} is more than the greatest input, {most:.4g} {x.unit}".rstrip(),
                            f"scale = {most / 127:.4g}")
         if ratio > 1024:
-            raise AppError(("scale",), f"scale = {self.scale:g} is so small that one count of the input, {x.scale:.4g}, "
+            raise AppError(("scale",), f"scale = {scale:g} is so small that one count of the input, {x.scale:.4g}, "
                            f"is {float(ratio):.4g} counts",
                            f"scale = {x.scale:.4g}")
 
 
 BOUND = 0.5001   # counts: rounding, and 2**-31 of 1024 counts for the multiplier
 BATCHED = True
+
+
+def as_counted(scale: float, zero: int) -> bool:
+    """Whether a model takes counts for what they are."""
+    return (scale, zero) == (1.0, 0)
 
 
 def ceil_log2(value: Fraction) -> int:
@@ -150,6 +155,7 @@ EXAMPLES = [
     (Quantize(scale=1.0, zero=127), features("int64", 700.0, 20, zero=-(2**20))),
     (Quantize(rule="micro_wake_word"), features("uint16", 1 / 25.6, 40)),
     (Quantize(rule="micro_wake_word", scale=0.102, zero=-128), features("int16", 1 / 25.6, 40)),
+    (Quantize(rule="micro_wake_word", scale=1.0, zero=0), features("uint16", 2.5 / 32, 32)),
 ]
 
 
