@@ -27,7 +27,7 @@ from tinystream import __version__
 from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
 from tinystream.app.importers import Wishes, read_published, write_app
-from tinystream.app.model_report import ModelReport
+from tinystream.app.model_report import ModelReport, macs_of
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
@@ -279,7 +279,7 @@ def model_command(
     else:
         print_model(report)
         for c in compared:
-            print(f"{c.interpreter}: {c.says}")
+            print(f"{c.interpreter}{f' ({c.version})' if c.version else ''}: {c.says}")
     if against and not report.plan:
         for name, outcome in run_float(read_bytes(file)).items():
             given = outcome if isinstance(outcome, str) else ", ".join(shape_text(y.shape[1:], str(y.dtype)) for y in outcome)
@@ -491,14 +491,18 @@ def print_model(report: ModelReport) -> None:
     for what, tensors in (("input", model.inputs), ("output", model.outputs)):
         for t in tensors:
             console.print(f"{what:<6} {t}  {t.name}", soft_wrap=True, highlight=False, markup=False)
+    wide = console.width >= WIDE
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("#", "operator", "what it does", "gives"):
-        table.add_column(column, overflow="fold", justify="right" if column == "#" else "left")
-    for column in ("MACs", "flash B"):
-        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("#", "operator", "what it does", *["reads"] * wide, "gives", *["scale", "zero"] * wide, "MACs", "flash B"):
+        number = column in ("#", "scale", "zero", "MACs", "flash B")
+        table.add_column(column, overflow="fold", justify="right" if number else "left", no_wrap=number)
     for row in report.operators:
         says = f"not compiled: {row.refused}" if row.refused else row.says
-        table.add_row(str(row.number), row.kind.upper(), Text(says), Text(str(row.y)), *map(str, (row.macs, row.table_bytes)))
+        reads = [", ".join("x".join(map(str, t.dims)) for t in row.x)] * wide
+        scale = [f"{row.y.scale:.6g}" if row.y.quantised else "", str(row.y.zero) if row.y.quantised else ""] * wide
+        gives = shape_text(row.y.dims, row.y.dtype)
+        cells = str(row.number), row.kind.upper(), says, *reads, gives, *scale, str(row.macs), str(row.table_bytes)
+        table.add_row(*map(Text, cells))  # a file's own words are no markup
     console.print(table)
     console.print(f"\n{sum(row.macs for row in report.operators)} MACs; the file has {model.file_bytes} B", soft_wrap=True, highlight=False)
     for operator, before, after in report.constant:
@@ -509,7 +513,7 @@ def print_model(report: ModelReport) -> None:
     if report.is_float:
         console.print("a float model runs on the host through an interpreter only; no C is emitted for it", soft_wrap=True, highlight=False)
     if report.plan:
-        computed = sum(step.cost.get("mac8", 0) + step.cost.get("mac16", 0) for step in report.plan.steps)
+        computed = sum(map(macs_of, report.plan.steps))
         flash = f"flash {report.plan.table_bytes} B of tables, code comes on top; {computed} MACs a call"
         console.print(f"{flash}; state {report.plan.state_bytes} B\n", soft_wrap=True, highlight=False)
         print_memory(report.plan)

@@ -46,7 +46,9 @@ class Table:
         return default if at is None else self._number("<" + kind, at)
 
     def string(self, slot: int) -> str:
-        return bytes(self.vector(slot, np.uint8)[:LONGEST_NAME]).decode("utf-8", "replace")
+        """A name, without what would do something to a terminal: names are shown to people."""
+        text = bytes(self.vector(slot, np.uint8)[:LONGEST_NAME]).decode("utf-8", "replace")
+        return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
     def strings(self, slot: int) -> list[str]:
         """A vector of strings."""
