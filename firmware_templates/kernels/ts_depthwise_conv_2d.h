@@ -112,7 +112,7 @@ static inline struct ts_depthwise_plan ts_depthwise_plan(const struct ts_depthwi
 }
 
 /* `rows` rows of one channel of x to the words of the band; words that lie outside as a whole are there */
-TS_APART static void ts_depthwise_gather(const struct ts_depthwise_plan *p, int32_t zero, const int8_t *x, int32_t rows, ts_depthwise_word *band)
+TS_APART void ts_depthwise_gather(const struct ts_depthwise_plan *p, int32_t zero, const int8_t *x, int32_t rows, ts_depthwise_word *band)
 {
     const int32_t step = p->fast.x_step, shared = p->shared, pad = p->fast.pad, room = p->words - pad;
     const int32_t count = p->fast.x < room + shared ? p->fast.x : room + shared, both = count - shared;
@@ -154,8 +154,8 @@ TS_APART static void ts_depthwise_gather(const struct ts_depthwise_plan *p, int3
     sum += (ts_depthwise_sum)(x)[0] * (u), sum += (ts_depthwise_sum)(x)[1] * (v), sum += (ts_depthwise_sum)(x)[2] * (w)
 
 /* sums[rows][fast.y] = 3x3 taps of each window */
-TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
-                                      int32_t *restrict sums)
+TS_APART void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
+                               int32_t *restrict sums)
 {
     const int32_t right = p->fast.weight_step, down = p->slow.weight_step;
     const int32_t w0 = weight[0], w1 = weight[right], w2 = weight[2 * right];
@@ -196,8 +196,8 @@ TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const t
 #undef TS_DEPTHWISE_TAPS
 
 /* sums[rows][fast.y] = any taps of each window */
-TS_APART static void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
-                                       int32_t *sums)
+TS_APART void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
+                                int32_t *sums)
 {
     const int32_t taps = p->fast.kernel, apart = p->fast.dilation, step = p->fast.weight_step;
     const int32_t down = p->slow.dilation * p->words - taps * apart, below = p->slow.weight_step - taps * step;
@@ -224,8 +224,8 @@ static inline struct ts_plain ts_depthwise_scale(const struct ts_depthwise_conv_
 }
 
 /* sums[rows][fast.y] of one channel -> y */
-TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, struct ts_plain s, const int32_t *sums, int32_t rows,
-                                         int8_t *y)
+TS_APART void ts_depthwise_narrow(const struct ts_depthwise_plan *p, struct ts_plain s, const int32_t *sums, int32_t rows,
+                                  int8_t *y)
 {
     const int32_t step = p->fast.y_step;
     for (int32_t i = 0; i < rows; i++, y += p->slow.y_step) {
