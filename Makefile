@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint mutate bench wheel clean
+.PHONY: demo test lint mutate fuzz bench bench-mcu wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -19,8 +19,16 @@ lint: $(VENV)/test
 mutate: $(VENV)/test
 	$(BIN)/python tests/mutate.py
 
+# a hundred thousand damaged models: each compiles or is refused?  About half an hour on two cores.
+fuzz: $(VENV)/test
+	$(BIN)/python tests/fuzz_model.py --cases 100000
+
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/host.py
+
+# exact instructions, flash and RAM on emulated Cortex-M cores; fails where a bar is missed
+bench-mcu: $(VENV)/test
+	$(BIN)/python benchmarks/mcu.py $(MCU)
 
 wheel: $(VENV)/test
 	$(BIN)/python -m build --wheel

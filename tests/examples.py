@@ -18,6 +18,14 @@ CASES = [(module, i) for module in MODULES for i in range(len(import_module(modu
 IDS = [f"{module.rpartition('.')[2]}-{i}" for module, i in CASES]
 
 
+FORMS = {"groups": ("groups", ()), "singles": ("groups", ("-DTS_PAIRS=0",)), "rows": ("rows", ())}
+"""Forms of the emitted C: the emitter's word for each, and flags; a kernel that has one form is built once."""
+
+
+def forms(module: str) -> list[str]:
+    return [*FORMS] if hasattr(import_module(module), "IN_GROUPS") else ["groups"]
+
+
 def example(module: str, i: int):
     """(stage, inputs) of one example."""
     stage, *x = import_module(module).EXAMPLES[i]

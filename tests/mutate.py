@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from examples import blocks, example
-from test_same import FORMED, FORMS
+from examples import CASES, FORMS, blocks, example, forms
 
 from tinystream.emit.compiler import SANITIZERS, compiler
 from tinystream.emit.emit import closure
@@ -94,13 +93,13 @@ def mutants(text: str):
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One example in one form, emitted into its own folder, with what numpy gives for it."""
+    """One example, emitted into its own folder, with what numpy gives for it."""
 
     plan: Plan
     folder: Path
-    told: tuple[str, ...]
     stdin: bytes
     want: dict[int, Fired]
+    form: tuple[str, ...] = ()      # flags of the form of the C
 
     def prepare(self) -> None:
         """Tables once, as no mutant changes them; each buffer of the arena by itself, so that the sanitizers see its ends."""
@@ -108,14 +107,14 @@ class Case:
         source.write_text(spread_arena(source.read_text()))
         for flags in ((), SANITIZERS):
             tables = [self.folder / f"{self.plan.name}_tables.c"]
-            compiler().build(tables, self.folder / f"tables{len(flags)}.o", "-std=c11", "-O0", "-c", *flags)
+            compiler().build(tables, self.folder / f"tables{len(flags)}.o", "-std=c11", "-O0", "-c", *flags, *self.form)
 
     def fails(self, *flags: str) -> bool:
         """Does the C in the folder give other outputs, stop, hang or not compile?"""
         program = self.folder / "stream"
         try:
-            objects = [self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"]
-            compiler().build(objects, program, "-std=c11", "-O0", *self.told, *flags)
+            sources = [self.folder / "ts_stream.c", self.folder / f"tables{len(flags)}.o"]
+            compiler().build(sources, program, "-std=c11", "-O0", *flags, *self.form)
             done = subprocess.run([program], input=self.stdin, capture_output=True, timeout=SECONDS)
         except (BuildError, subprocess.TimeoutExpired):
             return True
@@ -129,20 +128,22 @@ class Case:
 
 
 def cases_of(kernel: Path, folder: Path) -> list[Case]:
-    """Every example whose generated C includes this kernel, in every form that it has, the quickest first."""
+    """Every example whose generated C includes this kernel, the quickest first."""
     found = []
-    for n, (module, i, form) in enumerate(FORMED):
+    for n, (module, i) in enumerate(CASES):
         stage, signals = example(module, i)
         plan = plan_stage("mutant", stage, *signals)
         if kernel not in closure([header(step) for step in plan.steps]):
             continue
         x = blocks(module, signals)
-        place = folder / f"{kernel.stem}-{n}"
-        emitted, told = FORMS[form]
-        write_stream(plan, place, emitted)
-        stdin = b"".join(block.tobytes() for group in zip(*x) for block in group)
-        found.append(Case(plan, place, told, stdin, Engine(plan).push(*x)))
-        found[-1].prepare()
+        stdin, want = b"".join(block.tobytes() for group in zip(*x) for block in group), Engine(plan).push(*x)
+        for form in forms(module):
+            told, flags = FORMS[form]
+            place = folder / f"{kernel.stem}-{n}-{form}"
+            write_stream(plan, place, told)
+            if kernel.name in {path.name for path in place.iterdir()}:
+                found.append(Case(plan, place, stdin, want, flags))
+                found[-1].prepare()
     return sorted(found, key=lambda case: len(case.stdin))
 
 

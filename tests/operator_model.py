@@ -36,6 +36,15 @@ OPTIONS = {     # number of BuiltinOperator, number in the union BuiltinOptions,
     "mean": (40, 27, lambda op: {}),
     "sum": (74, 27, lambda op: {}),
     "reduce_max": (82, 27, lambda op: {}),
+    "reduce_min": (89, 27, lambda op: {}),
+    "squared_difference": (99, 76, lambda op: {}),
+    "squared_difference_constant": (99, 76, lambda op: {}),
+    "batch_matmul": (126, 101, lambda op: {0: ("int8", int(op.adj_x)), 1: ("int8", int(op.adj_y))}),
+    "rsqrt": (76, 0, lambda op: {}),
+    "div": (42, 29, lambda op: {0: ("int8", ACTIVATIONS.index(op.activation))}),
+    "l2_normalization": (11, 12, lambda op: {}),
+    "log_softmax": (50, 36, lambda op: {}),
+    "resize_bilinear": (23, 15, lambda op: {2: ("int8", int(op.align_corners)), 3: ("int8", int(op.half_pixel_centers))}),
     "relu": (19, 0, lambda op: {}),
     "relu6": (21, 0, lambda op: {}),
     "tanh": (28, 0, lambda op: {}),
@@ -82,7 +91,7 @@ def operator_model(kind: str, op, x) -> bytes:
         inputs = [numbers(1, *op.y_size, len(op.weight)), inputs[1], inputs[0], inputs[2]]
     if kind == "svdf":
         inputs += svdf_constants(op)
-    if kind == "resize_nearest_neighbor":
+    if kind in ("resize_nearest_neighbor", "resize_bilinear"):
         inputs.append(numbers(*op.size))
     if hasattr(op, "constant"):
         zero = int(np.clip(-128 - op.constant.min(), -128, 127 - op.constant.max()))
@@ -150,7 +159,7 @@ def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 
     flow = [i for i, t in enumerate(inputs) if t[2] is None and len(t) == 6]
     graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [len(inputs) + result]))})
     version = 1 if number in (BUILTIN.index("HARD_SWISH"), BUILTIN.index("PRELU")) else 2
-    code = table(b, {0: ("int8", number), 2: ("int32", version), 3: ("int32", number)})
+    code = table(b, {0: ("int8", min(number, 127)), 2: ("int32", version), 3: ("int32", number)})
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
     return bytes(b.Output())

@@ -345,7 +345,7 @@ def two_views(folder, model: str = "") -> Path:
     g = Graph()
     g.inputs = [g.flow("a", 1, 4), g.flow("b", 1, 4, scale=0.02, zero=5)]
     g.operator("ADD", ["a", "b"], g.flow("sum", 1, 4, scale=0.1), 11)
-    g.operator("RELU", ["sum"], g.flow("relu", 1, 4, scale=0.1))
+    g.operator("RELU", ["sum"], g.flow("relu", 1, 4, scale=0.05))
     g.outputs = ["sum", "relu"]
     (folder / "model.tflite").write_bytes(streaming_model(g))
     return write(folder, TWO_VIEWS_TOML.replace("# model", model))

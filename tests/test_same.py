@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from importlib import import_module
 
 import numpy as np
 import pytest
-from examples import CASES, IDS, blocks, example
+from examples import CASES, FORMS, IDS, blocks, example, forms
 
 from tinystream.emit.compiler import compilers
 from tinystream.emit.host import build_stream, parse_stream
@@ -16,14 +15,6 @@ from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 
 COMPILERS = {c.name: c for c in compilers()}
-
-
-FORMS = {"groups": ("groups", ()), "singles": ("groups", ("-DTS_PAIRS=0",)), "rows": ("rows", ())}
-"""Form of the emitted C, flags; a kernel that has one form is built once."""
-
-
-def forms(module):
-    return [*FORMS] if hasattr(import_module(module), "IN_GROUPS") else ["groups"]
 
 
 FORMED = [(module, i, form) for module, i in CASES for form in forms(module)]

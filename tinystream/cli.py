@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,10 +21,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from tinystream import __version__
 from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
+from tinystream.app.importers import Wishes, read_published, write_app
+from tinystream.app.model_report import ModelReport, macs_of
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
@@ -35,8 +39,12 @@ from tinystream.io.delivery import encode
 from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.recording import find_recordings
 from tinystream.io.sink import Sinks, open_sinks
+from tinystream.plan.arena import lower_bound
+from tinystream.plan.model import read_bytes
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
+from tinystream.run.compare import compare as compare_model
+from tinystream.run.compare import read_inputs, run_float
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import ended_by_signal, run_live, uninterrupted
 from tinystream.run.replay import Reading, make_engine, ready, replay, replay_files
@@ -65,6 +73,21 @@ class EngineChoice(StrEnum):
     native = "native"
 
 
+class FormatChoice(StrEnum):
+    """What `import` reads."""
+
+    mltk = "mltk"
+    micro_wake_word = "micro_wake_word"
+    micro_speech = "micro_speech"
+
+
+class RuleChoice(StrEnum):
+    """Whose detection an imported wake word has."""
+
+    mww_2025 = "mww_2025"
+    mww_2024_10 = "mww_2024_10"
+
+
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
@@ -78,7 +101,11 @@ Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", hel
 
 
 @cli.command()
-def show(app: AppPath, as_json: Json = False) -> None:
+def show(
+    app: AppPath,
+    as_json: Json = False,
+    memory: Annotated[bool, typer.Option("--memory", help="list every buffer of the arena, too")] = False,
+) -> None:
     """List the steps with shape, rate, flash and RAM.
 
     Exit code 1 when a budget is broken.
@@ -89,6 +116,8 @@ def show(app: AppPath, as_json: Json = False) -> None:
         print(json.dumps(plan_as_dict(plan) | {"over_budget": [error.what for error in broken]}, indent=2))
     else:
         print_plan(plan)
+        if memory:
+            print_memory(plan)
         for key in not_estimated(definition.budget):
             tell(f"note: budget.{key} is not checked: this version does not estimate battery life")
     if broken:
@@ -226,6 +255,41 @@ def emit(
         print(path)
 
 
+@cli.command("model")
+def model_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE.tflite", help="a model")],
+    as_json: Json = False,
+    against: Annotated[bool, typer.Option("--compare", help="run it beside the interpreters that are installed")] = False,
+    inputs: Annotated[
+        list[Path] | None, typer.Option("--inputs", metavar="FILE.npy", help="with --compare: your inputs, [calls, …], a file for each")
+    ] = None,
+) -> None:
+    """Tell what a model holds, and what it costs as C.
+
+    Everything in it that is not compiled is named, with the reason.  Exit code 1 where it cannot be compiled, or where --compare
+    finds a difference from TFLM.
+    """
+    if inputs and not against:
+        raise typer.BadParameter("--inputs are what --compare runs on; give both, or neither")
+    report = ModelReport.of(file)
+    compared = compare_model(read_bytes(file), file.name, read_inputs(inputs or [])) if against and report.plan else []
+    if as_json:
+        told = report.as_dict() | (dict(compared=[asdict(c) for c in compared]) if against else {})
+        print(json.dumps(told, indent=2))
+    else:
+        print_model(report)
+        for c in compared:
+            print(f"{c.interpreter}{f' ({c.version})' if c.version else ''}: {c.says}")
+    if against and not report.plan:
+        for name, outcome in run_float(read_bytes(file)).items():
+            given = outcome if isinstance(outcome, str) else ", ".join(shape_text(y.shape[1:], str(y.dtype)) for y in outcome)
+            tell(f"{name}: {given if isinstance(outcome, str) else f'it runs there, and gives {given}'}")
+    if report.refused:
+        raise TinystreamError(f"{file.name} cannot be compiled", report.refused[0][1])
+    if any(c.differing for c in compared if c.interpreter == "tflm"):
+        raise TinystreamError(f"{file.name} differs from TFLM", "this should not happen: please report it with the model")
+
+
 @cli.command()
 def stages(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="a stage, operator or detector")] = None,
@@ -246,6 +310,36 @@ def stages(
     for kind in found:
         table.add_row(kind.name, kind.room, kind.summary)
     output().print(table)
+
+
+@cli.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a microWakeWord manifest, or a .tflite of MLTK or micro_speech")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="where the app goes; the app's name, here")] = None,
+    kind: Annotated[FormatChoice | None, typer.Option(help="the format, where the file does not tell")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="the app's name")] = None,
+    rule: Annotated[RuleChoice | None, typer.Option(help="microWakeWord: which firmware's detection")] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="microWakeWord: instead of the manifest's model")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME", help="of an output; once for each, in order")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write over what is there")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make an app of a published model.
+
+    Writes app.toml and the model beside it, and tells how near the app is to the original: which bits are the same, what differs.
+    """
+    imported = read_published(file, kind, Wishes(name, rule.value if rule else None, model, tuple(label or ())))
+    written = write_app(imported, out or Path(imported.name), force)
+    if as_json:
+        print(json.dumps(imported.as_dict() | {"files": [str(path) for path in written]}, indent=2))
+        return
+    tell(f"{imported.name}: {imported.says}  ({imported.origin}, {imported.credit})")
+    for what, how in imported.near._asdict().items():
+        tell(f"  {what:<9} {how}")
+    for lack in imported.lacks:
+        tell(f"  not here  {lack}")
+    for path in written:
+        print(path)
 
 
 @cli.command()
@@ -374,6 +468,55 @@ def print_plan(plan: Plan) -> None:
         console.print(f"(what each step does is shown in {WIDE} columns, and in --json)")
     ram = f"RAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (places are used again over time), state {plan.state_bytes} B"
     console.print(f"\n{ram}\nflash {plan.table_bytes} B of tables; code is not counted", soft_wrap=True, highlight=False)
+
+
+def print_memory(plan: Plan) -> None:
+    """Every buffer of the arena: where it lies, and from which step to which."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("buffer", "bytes", "offset", "first step", "last step", ""):
+        table.add_column(column, justify="right" if column in ("bytes", "offset") else "left", overflow="fold")
+    names = [step.name for step in plan.steps]
+    for b in plan.buffers:
+        where = f"in the place of {b.over}" if b.over else f"may lie over {b.below}" if b.below else ""
+        name = b.step if b.member == "y" else f"{b.step}.{b.member}"
+        table.add_row(name, str(b.bytes), str(b.offset), f"{b.first} {names[b.first]}", f"{b.last} {names[b.last]}", where)
+    console = output()
+    console.print(table)
+    bound = f"{lower_bound(plan.buffers)} B are in use at once at the most, no arrangement needs less"
+    console.print(f"arena {plan.arena_bytes} B; {bound}", soft_wrap=True, highlight=False)
+
+
+def print_model(report: ModelReport) -> None:
+    console, model = output(), report.model
+    for what, tensors in (("input", model.inputs), ("output", model.outputs)):
+        for t in tensors:
+            console.print(f"{what:<6} {t}  {t.name}", soft_wrap=True, highlight=False, markup=False)
+    wide = console.width >= WIDE
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("#", "operator", "what it does", *["reads"] * wide, "gives", *["scale", "zero"] * wide, "MACs", "flash B"):
+        number = column in ("#", "scale", "zero", "MACs", "flash B")
+        table.add_column(column, overflow="fold", justify="right" if number else "left", no_wrap=number)
+    for row in report.operators:
+        says = f"not compiled: {row.refused}" if row.refused else row.says
+        reads = [", ".join("x".join(map(str, t.dims)) for t in row.x)] * wide
+        scale = [f"{row.y.scale:.6g}" if row.y.quantised else "", str(row.y.zero) if row.y.quantised else ""] * wide
+        gives = shape_text(row.y.dims, row.y.dtype)
+        cells = str(row.number), row.kind.upper(), says, *reads, gives, *scale, str(row.macs), str(row.table_bytes)
+        table.add_row(*map(Text, cells))  # a file's own words are no markup
+    console.print(table)
+    console.print(f"\n{sum(row.macs for row in report.operators)} MACs; the file has {model.file_bytes} B", soft_wrap=True, highlight=False)
+    for operator, before, after in report.constant:
+        gone = f"{before - after} of {before} channels are constant or unread, and are not computed"
+        console.print(f"{operator}: {gone}", soft_wrap=True, highlight=False)
+    for what, help in report.refused:
+        console.print(f"not compiled: {what}" + (f" ({help})" if help else ""), soft_wrap=True, highlight=False, markup=False)
+    if report.is_float:
+        console.print("a float model runs on the host through an interpreter only; no C is emitted for it", soft_wrap=True, highlight=False)
+    if report.plan:
+        computed = sum(map(macs_of, report.plan.steps))
+        flash = f"flash {report.plan.table_bytes} B of tables, code comes on top; {computed} MACs a call"
+        console.print(f"{flash}; state {report.plan.state_bytes} B\n", soft_wrap=True, highlight=False)
+        print_memory(report.plan)
 
 
 def shape_text(shape: tuple[int, ...], dtype: str) -> str:

@@ -5,19 +5,21 @@
 #include "ts_fixed.h"
 
 struct ts_history {
+    int32_t bytes;              /* of a value */
     int32_t past, fresh;        /* how many values are remembered, and how many come */
 };
 
 struct ts_history_state {
-    int8_t *values;             /* [past], oldest first */
+    void *values;               /* [past], oldest first */
 };
 
 /* x[fresh] -> y[past + fresh] */
-static void ts_history(const struct ts_history *k, struct ts_history_state *s, const int8_t *x, int8_t *y)
+static void ts_history(const struct ts_history *k, struct ts_history_state *s, const void *x, void *y)
 {
-    memcpy(y, s->values, (size_t)k->past);
-    memcpy(y + k->past, x, (size_t)k->fresh);
-    memcpy(s->values, y + k->fresh, (size_t)k->past);
+    const int32_t past = k->past * k->bytes, fresh = k->fresh * k->bytes;
+    memcpy(y, s->values, (size_t)past);
+    memcpy((uint8_t *)y + past, x, (size_t)fresh);
+    memcpy(s->values, (const uint8_t *)y + fresh, (size_t)past);
 }
 
 #endif

@@ -2,9 +2,10 @@
 #ifndef TS_PAD_H
 #define TS_PAD_H
 
-#include "ts_fixed.h"
+#include "ts_move.h"
 
 struct ts_pad {
+    int32_t bytes;                          /* of a value */
     int32_t length;                         /* of y */
     int32_t value;                          /* what it is filled with */
     int32_t start;                          /* where the first value of x goes */
@@ -13,14 +14,17 @@ struct ts_pad {
 };
 
 /* x[size0][size1][size2][size3] -> y[length] */
-static void ts_pad(const struct ts_pad *k, const int8_t *x, int8_t *y)
+static void ts_pad(const struct ts_pad *k, const void *x, void *y)
 {
-    memset(y, k->value, (size_t)k->length);
+    const int32_t bytes = k->bytes, row = k->size3 * bytes;
+    const uint8_t *from = x;
+    uint8_t *first = (uint8_t *)y + k->start * bytes;
+    ts_move_fill(y, k->value, k->length, bytes);
     for (int32_t a = 0; a < k->size0; a++) {
         for (int32_t b = 0; b < k->size1; b++) {
             for (int32_t c = 0; c < k->size2; c++) {
-                memcpy(y + k->start + a * k->step0 + b * k->step1 + c * k->step2, x, (size_t)k->size3);
-                x += k->size3;
+                memcpy(first + (a * k->step0 + b * k->step1 + c * k->step2) * bytes, from, (size_t)row);
+                from += row;
             }
         }
     }

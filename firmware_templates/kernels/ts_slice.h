@@ -2,28 +2,29 @@
 #ifndef TS_SLICE_H
 #define TS_SLICE_H
 
-#include "ts_fixed.h"
+#include "ts_move.h"
 
 struct ts_slice {
+    int32_t bytes;                          /* of a value */
     int32_t start;                          /* the first value, in x */
     int32_t size0, size1, size2, size3;     /* of y, outermost first */
     int32_t step0, step1, step2, step3;     /* from one to the next, in x */
 };
 
 /* x -> y[size0][size1][size2][size3] */
-static void ts_slice(const struct ts_slice *k, const int8_t *x, int8_t *y)
+static void ts_slice(const struct ts_slice *k, const void *x, void *y)
 {
+    const int32_t bytes = k->bytes;
+    uint8_t *to = y;
     for (int32_t a = 0; a < k->size0; a++) {
         for (int32_t b = 0; b < k->size1; b++) {
             for (int32_t c = 0; c < k->size2; c++) {
-                const int8_t *from = x + k->start + a * k->step0 + b * k->step1 + c * k->step2;
+                const uint8_t *from = (const uint8_t *)x + (k->start + a * k->step0 + b * k->step1 + c * k->step2) * bytes;
                 if (k->step3 == 1) {
-                    memcpy(y, from, (size_t)k->size3);
-                    y += k->size3;
+                    memcpy(to, from, (size_t)(k->size3 * bytes));
+                    to += k->size3 * bytes;
                 } else {
-                    for (int32_t d = 0; d < k->size3; d++) {
-                        *y++ = from[d * k->step3];
-                    }
+                    to = ts_move_apart(to, from, k->size3, k->step3, bytes);
                 }
             }
         }

@@ -21,21 +21,19 @@ SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C compiler for this machine: what to call it, how to run it, what it says of its version."""
+    """A C compiler: what to call it, how to run it, what it says of its version; help for when it refuses what we wrote."""
 
     name: str
     command: tuple[str, ...]
     version: str
+    help: str = "--engine python needs no compiler; a bug of ours, unless its own headers are missing"
 
     def build(self, sources: Sequence[Path], out: Path, *flags: str) -> Path:
         """Compile and link; BuildError with the compiler's own words where it refuses."""
         command = [*self.command, *flags, *map(str, sources), "-o", str(out)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise BuildError(
-                f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}",
-                "--engine python needs no compiler; a bug of ours, unless its own headers are missing",
-            )
+            raise BuildError(f"{self.name} refused {sources[0].name}:\n{done.stderr.strip()}", self.help)
         return out
 
 

@@ -101,8 +101,8 @@ class BlockCounter:
         """How often each instruction was executed."""
         counts: Counter[int] = Counter()
         for edge in self.seen[self.seen["count"] > 0]:
-            at = int(edge["to"])
-            while at < int(edge["to"]) + int(edge["bytes"]):
+            at, end = int(edge["to"]), int(edge["to"]) + int(edge["bytes"])
+            while at < end:
                 counts[at] += int(edge["count"])
                 at += 4 if self._wide[(at - self._base) // 2] else 2
         return counts

@@ -30,7 +30,8 @@ def cross_compilers() -> dict[str, Compiler]:
     for name, command in COMMANDS.items():
         present = find_spec("ziglang") if name == ZIG else shutil.which(command[0])
         if present and (version := first_line(*command, "--version")):
-            found[name] = Compiler(name, command, version)
+            help = f"a bug of ours, unless its own headers are missing: {INSTALL[name]}"
+            found[name] = Compiler(name, command, version, help)
     return found
 
 

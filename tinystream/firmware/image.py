@@ -95,6 +95,7 @@ class Image:
     def __init__(self, path: Path):
         try:
             from elftools.elf.elffile import ELFFile
+            from elftools.elf.sections import SymbolTableSection
         except ImportError:
             raise BuildError("reading firmware needs the pyelftools package", "pip install 'tinystream[mcu]'") from None
 
@@ -104,7 +105,7 @@ class Image:
             self.segments = [Segment(s["p_paddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             section_bytes = {s.name: s["sh_size"] for s in elf.iter_sections()}
             table = elf.get_section_by_name(".symtab")
-            assert table is not None, f"{path} has no symbols: it was stripped"
+            assert isinstance(table, SymbolTableSection), f"{path} has no symbols: it was stripped"
             symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
         loaded = section_bytes.get(".data", 0)  # start values lie in flash, too
         self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
@@ -124,3 +125,10 @@ class Image:
         """The name of the function that holds the address."""
         at = bisect.bisect_right(self.functions, (address, "\uffff")) - 1
         return self.functions[at][1] if at >= 0 else f"{address:#x}"
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """Up to so many bytes of what is loaded there."""
+        for segment in self.segments:
+            if segment.address <= address < segment.address + len(segment.data):
+                return segment.data[address - segment.address :][:size]
+        raise AssertionError(f"{self.path.name} has nothing at {address:#x}")

@@ -13,7 +13,8 @@ from tinystream.firmware.counter import BlockCounter, library
 from tinystream.firmware.image import Image
 
 FLASH, RAM = 0x0000_0000, 0x2000_0000  # as link.ld has them
-MEMORY_BYTES = 16 << 20
+MIB, PAGE = 1 << 20, 4096
+MEMORY_BYTES = 16 * MIB
 EXCHANGE = 0x6000_0000  # external RAM in Arm's memory map: what the host hands in and takes out, nothing of the firmware's
 PAINT = 0xA5
 
@@ -25,11 +26,11 @@ class Machine:
         unicorn = emulator()
         self.image, self.core = image, core
         self._arm = unicorn.arm_const
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)  # UC_MODE_MCLASS would make every core a Cortex-M33
         self._uc.ctl_set_cpu_model(getattr(self._arm, core.unicorn))
-        self._memory = {base: np.zeros(MEMORY_BYTES, np.uint8) for base in (FLASH, RAM)}
-        for base, memory in self._memory.items():
-            self._map(base, memory)
+        self._memory: dict[int, np.ndarray] = {}
+        self._map(FLASH, MEMORY_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
+        self._map(RAM, MEMORY_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         for segment in image.segments:
             self.write(segment.address, np.frombuffer(segment.data, np.uint8))
         end = max(s.address + len(s.data) for s in image.segments)
@@ -37,19 +38,21 @@ class Machine:
         self._count()
         self.boot()
 
-    def _map(self, base: int, memory: np.ndarray) -> None:
-        """Make an array of ours the core's memory."""
-        self._memory[base] = memory
-        self._uc.mem_map_ptr(base, memory.nbytes, 7, memory.ctypes.data_as(ctypes.c_void_p))
+    def _map(self, base: int, size: int, allowed: int) -> None:
+        """Make an array of ours the core's memory; what it may not do there stops it."""
+        self._memory[base] = memory = np.zeros(size, np.uint8)
+        self._uc.mem_map_ptr(base, size, allowed, memory.ctypes.data_as(ctypes.c_void_p))
 
     def _count(self) -> None:
         """Let the emulator call counter.c, which Python's binding has no way to name."""
         from unicorn.unicorn_py3.unicorn import uclib
 
-        hook, block = ctypes.c_size_t(), 8  # UC_HOOK_BLOCK
+        hook, unicorn = ctypes.c_size_t(), emulator()
         self.counter.watch(self.image.symbols.get("ts_begin", 0) & ~1, uclib.uc_reg_read, self._arm.UC_ARM_REG_R0)
         callback = ctypes.cast(library().ts_count_block, ctypes.c_void_p)
-        failed = uclib.uc_hook_add(self._uc._uch, ctypes.byref(hook), block, callback, ctypes.byref(self.counter.told), 1, 0)
+        failed = uclib.uc_hook_add(
+            self._uc._uch, ctypes.byref(hook), unicorn.UC_HOOK_BLOCK, callback, ctypes.byref(self.counter.told), 1, 0
+        )
         assert not failed, f"unicorn refused the hook: error {failed}"
 
     # --- running ------------------------------------------------------------------------------------------
@@ -109,7 +112,8 @@ class Machine:
         if there is None or there.size < size:
             if there is not None:
                 self._uc.mem_unmap(EXCHANGE, there.size)
-            self._map(EXCHANGE, np.zeros(-(-max(size, 1 << 20) // 4096) * 4096, np.uint8))
+            unicorn = emulator()
+            self._map(EXCHANGE, -(-max(size, MIB) // PAGE) * PAGE, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         return EXCHANGE
 
     # --- the stack ----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ class Measurement:
     instructions: of each block.
     stack:        the most bytes that the stack has held, main()'s own with them.
     by_function:  over all blocks, each function's own code; what was inlined counts where it went.
+    by_address:   how often each instruction was executed, over all blocks.
     by_step:      over all blocks, by index of the step; only where it was asked for.
     """
 
@@ -30,6 +31,7 @@ class Measurement:
     instructions: list[int] = field(default_factory=list)
     stack: int = 0
     by_function: Counter[str] = field(default_factory=Counter)
+    by_address: Counter[int] = field(default_factory=Counter)
     by_step: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -38,9 +40,7 @@ class Measurement:
         return sorted(self.instructions)[(len(self.instructions) - 1) // 2]
 
 
-def measure(
-    plan: Plan, x: list[np.ndarray], core: str, compiler: Compiler, optimise: str = "-O2", by_step: bool = False
-) -> Measurement:
+def measure(plan: Plan, x: list[np.ndarray], core: str, compiler: Compiler, optimise: str = "-O2", by_step: bool = False) -> Measurement:
     """Blocks [n, *shape] of each input, one after the other from a fresh start; AssertionError where an output is not numpy's.
 
     by_step: in an image that says which step begins, so it takes some instructions more than a product would.
@@ -51,21 +51,23 @@ def measure(
     wanted = Engine(plan).push(*x, want={last})[last]
     want = dict(zip(wanted.when.tolist(), wanted.y))
     names = [image.symbols[name] for name in input_names(plan)]
+    counter, before = machine.counter, 0
+    counter.reset()
     machine.paint_stack()
     for n in range(len(x[0])):
         for address, blocks in zip(names, x):
             machine.write(address, blocks[n])
         machine.write(image.symbols["ts_score"], np.zeros(1, np.uint32))
-        machine.counter.reset()
+        counter.told.step = 0
         machine.call(f"{plan.name}_push", *names, image.symbols["event"])
-        measured.instructions.append(machine.counter.total())
-        measured.by_function += machine.counter.by_function()
-        if by_step:
-            measured.by_step += machine.counter.by_step()
+        measured.instructions.append(counter.total() - before)
+        before += measured.instructions[-1]
         (score,) = machine.read(image.symbols["ts_score"], np.uint32, 1).tolist()
         assert bool(score) == (n in want), f"{y} came out of block {n} on {core}, or did not, unlike in numpy"
         if score:
             got = machine.read(score, y.dtype, y.size).reshape(y.shape)
             assert np.array_equal(got, want[n]), f"block {n} on {core} gives {got.ravel()[:8]}, numpy {want[n].ravel()[:8]}"
     measured.stack = machine.stack_bytes()
+    measured.by_function, measured.by_address = counter.by_function(), counter.by_address()
+    measured.by_step = counter.by_step() if by_step else measured.by_step
     return measured

@@ -7,7 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from tinystream.plan.signal import Signal
+
 MOST_AXES = 4
+
+
+def element_bytes(x: Signal) -> int:
+    """How wide the values are that a kernel moves."""
+    return x.bytes // x.size
 
 
 def merge(axes: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -32,6 +39,7 @@ def axes_params(axes: list[tuple[int, int]]) -> dict[str, int]:
 def view(k, x: np.ndarray, start: int = 0) -> np.ndarray:
     """The values that the axes name, [n, …], counted from value `start` of each x."""
     x = np.ascontiguousarray(x).reshape(len(x), -1)
-    seen = as_strided(x[:, start:], (len(x), k.size0, k.size1, k.size2, k.size3), (x[:1].size, k.step0, k.step1, k.step2, k.step3))
+    steps = [n * x.itemsize for n in (x[:1].size, k.step0, k.step1, k.step2, k.step3)]
+    seen = as_strided(x[:, start:], (len(x), k.size0, k.size1, k.size2, k.size3), steps)
     shape = [size for size in (k.size0, k.size1, k.size2, k.size3) if size > 1]
     return seen.reshape(len(x), *(shape or [1]))

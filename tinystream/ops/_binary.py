@@ -76,19 +76,17 @@ def read_pair(operator: Operator) -> tuple[Spread, int, Constant | None]:
 
 
 def read_constant(operator: Operator, tensor: Tensor) -> Constant:
-    if tensor.data is None or not tensor.quantised:
-        raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; int8 with one scale is supported")
+    if tensor.data is None or not tensor.quantised or tensor.dtype != operator.dtype:
+        raise operator.refuse(f"has the constant '{tensor.name}' of type {tensor}; {operator.dtype} with one scale is supported")
     return Constant(tensor.data.astype(np.int64).ravel() - tensor.zero, tensor.scale, tensor.zero)
 
 
-def read_same_scale(operator: Operator) -> tuple[Spread, int, int | None]:
-    """read_pair of an operator that compares counts; the constant, which must be one value, as its count."""
+def read_same_scale(operator: Operator) -> tuple[Spread, int, np.ndarray | None]:
+    """read_pair of an operator that compares counts; the constant as counts."""
     spread, small, constant = read_pair(operator)
     if not all(same_scale(t, operator.y) for t in operator.inputs if t):
         raise operator.refuse("compares values of different scales", "convert the model again")
-    if constant is not None and constant.values.size != 1:
-        raise operator.refuse(f"has a constant of {constant.values.size} values; one is supported")
-    return spread, small, None if constant is None else int(constant.values[0]) + constant.zero
+    return spread, small, None if constant is None else constant.values + constant.zero
 
 
 def pair_step(module: str, spread: Spread | None, small: int, a: Signal, b: Signal, says: str) -> Step:
@@ -98,7 +96,7 @@ def pair_step(module: str, spread: Spread | None, small: int, a: Signal, b: Sign
     return Step(
         module=module,
         x=tuple((a, b)[i] for i in order),
-        y=Signal(large.shape, "int8", large.rate_hz, large.scale, large.zero),
+        y=Signal(large.shape, large.dtype, large.rate_hz, large.scale, large.zero),
         params=pair_spread(spread, a, b).params(),
         sources=tuple(-1 - i for i in order),
         inplace=True,

@@ -63,9 +63,9 @@ class Layer:
     @classmethod
     def of(cls, operator: Operator) -> Layer | None:
         """None where it is of another kind, or its shape is not one that this module understands."""
-        if operator.kind not in LAYERS:
+        if operator.kind not in LAYERS or operator.dtype != "int8":
             return None
-        known = code(operator.kind).read(operator)
+        known = code(operator).read(operator)
         weight, x = known.weight.astype(np.int64), operator.flowing[0]
         if operator.kind == "depthwise_conv_2d":
             if weight.shape[2] != x.shape[-1]:
@@ -150,10 +150,12 @@ class Search:
         known = self.ranges[x.index]
         if layer:
             return layer.range_of(known)
+        if op.dtype != "int8" or op.y.dtype != "int8":
+            return whole(op.y)
         if op.kind in ALIASES:
             return Range(np.tile(known.low, n), np.tile(known.high, n)) if (n := repeated(x, op.y)) else whole(op.y)
         if op.kind in POOLS:
-            low, high = clamp(code(op.kind).read(op).activation, op.y.scale, op.y.zero)
+            low, high = clamp(code(op).read(op).activation, op.y.scale, op.y.zero)
             return Range(np.clip(known.low, low, high), np.clip(known.high, low, high))
         if op.kind in TABLES:
             return through(answers(op), known)
@@ -187,7 +189,7 @@ class Search:
             known = self.ranges[x.index]
             foldable = known.constant & ((known.low == x.zero) | (not layer.bordered))
             keep[x.index] |= ~foldable & layer.weight[y].any(axis=(0, 1))
-        elif layer or op.kind in POOLS or op.kind in TABLES:
+        elif layer or (op.dtype == "int8" and op.kind in (*POOLS, *TABLES)):
             y |= keep[x.index]
             keep[x.index] |= y
         elif op.kind in ALIASES and (n := repeated(x, op.y)):
@@ -222,7 +224,7 @@ def repeated(x: Tensor, y: Tensor) -> int:
 def answers(op: Operator) -> np.ndarray:
     """What an operator that is a table gives for -128 to 127."""
     x = op.flowing[0]
-    step = code(op.kind).read(op).plan(Signal(x.dims, x.dtype, Fraction(1), x.scale, x.zero))
+    step = code(op).read(op).plan(Signal(x.dims, x.dtype, Fraction(1), x.scale, x.zero))
     return step.tables["table"].astype(np.int64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from tinystream.errors import ModelError
 from tinystream.plan.fixed import quantize_multiplier, requant
 from tinystream.plan.operator import Operator, Tensor
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
 
 Activation = Literal["none", "relu", "relu_n1_to_1", "relu6"]
 ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "relu_n1_to_1", "relu6")  # ActivationFunctionType
@@ -49,7 +52,9 @@ def read_filter(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.nda
     channels = weight.shape[axis]
     bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
     # a dense layer's axis is 0; files of one channel may name any axis
-    if tensor.scales.size not in (1, channels) or (tensor.scales == 0).any():
+    if (tensor.scales == 0).any():
+        raise operator.refuse("has a weight scale of 0", "convert the model again")
+    if tensor.scales.size not in (1, channels):
         raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
     if tensor.zeros.any():
         raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
@@ -226,6 +231,17 @@ def gap(place: dict[str, int], outputs: int, at_once: int) -> int:
     needed = np.minimum.accumulate(first[::-1])[::-1][::at_once]
     written = np.minimum(np.arange(len(needed)) * at_once + at_once, pixels) * outputs
     return int((written - needed).max())
+
+
+def padded(step: Step, x: Signal, shape: tuple[int, int], before: tuple[int, int]) -> Step:
+    """A step of windows that reads an image of `shape` which another step would have padded with its zero: `before` rows and columns."""
+    height, width = shape
+    place = step.params | dict(
+        height=height, width=width, pad_y=step.params["pad_y"] + before[0], pad_x=step.params["pad_x"] + before[1]
+    )
+    inplace = step.inplace and place["y_height"] <= height and place["y_width"] <= width
+    at_once = None if step.gap is None else gap(place, step.y.shape[-1], 2)
+    return replace(step, x=(x,), params=place, inplace=inplace, gap=at_once)
 
 
 def slide(k, x: np.ndarray, outside) -> np.ndarray:

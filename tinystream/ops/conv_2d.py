@@ -12,7 +12,7 @@ Source: tensorflow/lite/kernels/internal/reference/integer_ops/conv.h, ConvPerCh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -30,6 +30,7 @@ from tinystream.ops._shared import (
     multipliers,
     narrow,
     out_signal,
+    padded,
     read_activation,
     read_filter,
     read_padding,
@@ -83,20 +84,28 @@ class Conv2d:
         place = windows(self.x_shape, (height, width), self.stride, self.dilation, self.padding)
         y = Signal((place["y_height"], place["y_width"], outputs), "int8", x.rate_hz, self.y_scale, self.y_zero)
         low, high = clamp(self.activation, self.y_scale, self.y_zero)
-        pixels, pairs, apart = y.size // outputs, fits_pairs(rows), gathered(place)
+        pixels, pairs = y.size // outputs, fits_pairs(rows)
         words = rows.shape[1] if pairs and pixels > 1 else -(-rows.shape[1] * min(pixels, 2) // 4)
         return Step(
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(**place, outputs=outputs, gathered=int(apart), pairs=int(pairs))
-            | dict(x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
+            params=dict(
+                **place,
+                outputs=outputs,
+                gathered=int(gathered(place)),
+                pairs=int(pairs),
+                x_zero=x.zero,
+                y_zero=self.y_zero,
+                low=low,
+                high=high,
+            ),
             tables=dict(
                 weight=rows,
                 bias=accumulator(f"a convolution to {y}", rows, self.bias, x.zero),
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
-            scratch=dict(patch=("int32", words), rows=("int8", 2 * width * place["channels"] if apart else 1)),
+            scratch=dict(patch=("int32", words), rows=("int8", rows_of_two(place))),
             gap=gap(place, outputs, 2),
             cost=dict(mac8=pixels * rows.size, requant=y.size, mem=pixels * rows.shape[1]),
             says="{}x{} convolution to {} channels, {}, stride {}x{}".format(*self.weight.shape[1:3], outputs, self.padding, *self.stride),
@@ -123,6 +132,18 @@ class Conv2d:
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
 IN_GROUPS = in_groups
+
+
+def rows_of_two(place: dict[str, int]) -> int:
+    """Bytes in which a row of each of two windows is gathered, where some window must be."""
+    return 2 * place["kernel_width"] * place["channels"] if gathered(place) else 1
+
+
+def PADDED(step: Step, *told) -> Step:
+    """See tinystream/plan/fuse.py."""
+    made = padded(step, *told)
+    apart, rows = gathered(made.params), rows_of_two(made.params)
+    return replace(made, params=made.params | dict(gathered=int(apart)), scratch=made.scratch | dict(rows=("int8", rows)))
 
 
 def run(k, s, x):

@@ -15,6 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tinystream.ops._axes import element_bytes
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -29,7 +30,7 @@ class History:
 
     @classmethod
     def read(cls, operator: Operator) -> History:
-        start = operator.constant(1, "int8")
+        start = operator.constant(1, operator.y.dtype)
         if start is None or not start.size or (start != start.flat[0]).any():
             raise operator.refuse("starts with values that differ from each other", "start a variable with one value, such as zeros")
         return cls(start.size, int(start.flat[0]))
@@ -38,9 +39,9 @@ class History:
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal((self.past + x.size,), "int8", x.rate_hz, x.scale, x.zero),
-            params=dict(past=self.past, fresh=x.size),
-            state=dict(values=np.full(self.past, self.start, np.int8)),
+            y=Signal((self.past + x.size,), x.dtype, x.rate_hz, x.scale, x.zero),
+            params=dict(bytes=element_bytes(x), past=self.past, fresh=x.size),
+            state=dict(values=np.full(self.past, self.start, x.dtype)),
             cost=dict(mem=4 * self.past + 2 * x.size),
             says=f"the {self.past} values before, and {x.size} new",
         )
@@ -51,6 +52,7 @@ class History:
 
 
 BOUND = 1e-9  # counts: values only move
+ANY_TYPE = True
 
 
 def run(k, s, x):
@@ -67,12 +69,13 @@ def run_many(k, s, x):
     return np.ones(len(x), bool), windows
 
 
-def _signal(*shape):
-    return Signal(shape, "int8", Fraction(30), 0.05, -7)
+def _signal(*shape, dtype="int8"):
+    return Signal(shape, dtype, Fraction(30), 0.05, -7)
 
 
 EXAMPLES = [
     (History(80, -128), _signal(3, 40)),
     (History(50, -7), _signal(1, 1, 9)),
     (History(5, 3), _signal(5)),
+    (History(7, -300), _signal(2, 4, dtype="int16")),
 ]

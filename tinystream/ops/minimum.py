@@ -14,6 +14,7 @@ import numpy as np
 
 from tinystream.ops._binary import Spread, pair_spread, pair_step, read_same_scale, spread_of
 from tinystream.ops.limit import Limit
+from tinystream.ops.limit_each import LimitEach
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -27,10 +28,12 @@ class Minimum:
     small: int = 1
 
     @classmethod
-    def read(cls, operator: Operator) -> Minimum | Limit:
-        """Minimum for two tensors that flow, Limit where one is a constant."""
+    def read(cls, operator: Operator) -> Minimum | Limit | LimitEach:
+        """Minimum for two tensors that flow, Limit where one is a constant, LimitEach where one is several."""
         spread, small, constant = read_same_scale(operator)
-        return cls(spread, small) if constant is None else Limit(high=constant)
+        if constant is None:
+            return cls(spread, small)
+        return LimitEach(constant, spread, above=False) if constant.size > 1 else Limit(high=int(constant[0]))
 
     def plan(self, a: Signal, b: Signal) -> Step:
         return pair_step(__name__, self.spread, self.small, a, b, "the smaller")

@@ -1,4 +1,4 @@
-"""TFLite REDUCE_MAX, int8: the largest value over neighbouring axes.
+"""TFLite REDUCE_MAX, int8: the largest value over axes.
 
     y[o, i] = max over n of x[o, n, i]
 

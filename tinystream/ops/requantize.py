@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from tinystream.ops._table import look_up, table_step
+from tinystream.ops.requantize_wide import RequantizeWide
 from tinystream.plan.fixed import quantize_multiplier, requant, sat8
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
@@ -29,8 +30,10 @@ class Requantize:
     y_zero: int
 
     @classmethod
-    def read(cls, operator: Operator) -> Requantize:
-        operator.flow()
+    def read(cls, operator: Operator) -> Requantize | RequantizeWide:
+        """Requantize to int8, RequantizeWide to another type."""
+        if operator.flow().dtype != "int8" or operator.y.dtype != "int8":
+            return RequantizeWide.read(operator)
         return cls(operator.y.scale, operator.y.zero)
 
     def plan(self, x: Signal) -> Step | list[Step]:

@@ -1,4 +1,4 @@
-"""TFLite RESIZE_NEAREST_NEIGHBOR, int8: an image of another size, each pixel that of the nearest place.
+"""TFLite RESIZE_NEAREST_NEIGHBOR, of any type: an image of another size, each pixel that of the nearest place.
 
     y[i, j, c] = x[rows[i], columns[j], c]
 
@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from tinystream.errors import ModelError
+from tinystream.ops._axes import element_bytes
 from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -45,12 +46,14 @@ class ResizeNearestNeighbor:
         if not all(1 <= n <= LONGEST for n in (*self.x_shape, *self.size)):
             raise ModelError(f"an image of {self.x_shape} resized to {self.size}; sides up to {LONGEST}", "resize less")
         channels = self.x_shape[2]
-        y = Signal((*self.size, channels), "int8", x.rate_hz, x.scale, x.zero)
+        y = Signal((*self.size, channels), x.dtype, x.rate_hz, x.scale, x.zero)
         return Step(
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(width=self.x_shape[1], channels=channels, y_height=self.size[0], y_width=self.size[1]),
+            params=dict(
+                bytes=element_bytes(x), width=self.x_shape[1], channels=channels, y_height=self.size[0], y_width=self.size[1]
+            ),
             tables=dict(rows=self.nearest(0).astype(np.int16), columns=self.nearest(1).astype(np.int16)),
             cost=dict(mem=2 * y.size),
             says=f"{self.x_shape[0]}x{self.x_shape[1]} to {self.size[0]}x{self.size[1]}",
@@ -77,6 +80,7 @@ class ResizeNearestNeighbor:
 
 
 BOUND = 1e-9  # counts: values only move
+ANY_TYPE = True
 BATCHED = True
 
 
@@ -85,13 +89,15 @@ def run(k, s, x):
     return image[:, k.rows][:, :, k.columns]
 
 
-def _example(height, width, y_height, y_width, channels=3, **options):
+def _example(height, width, y_height, y_width, channels=3, dtype="int8", **options):
     shape = (height, width, channels)
-    return ResizeNearestNeighbor(shape, (y_height, y_width), **options), Signal(shape, "int8", Fraction(30), 0.05, -7)
+    x = Signal(shape, dtype, Fraction(30), 0.05, -7 if dtype == "int8" else 0)
+    return ResizeNearestNeighbor(shape, (y_height, y_width), **options), x
 
 
 EXAMPLES = [
     _example(4, 5, 8, 10),
     _example(7, 3, 3, 8, half_pixel_centers=True),
     _example(4, 6, 9, 1, align_corners=True),
+    _example(3, 4, 5, 7, dtype="int16"),
 ]

@@ -1,4 +1,4 @@
-"""TFLite SLICE, STRIDED_SLICE, SPLIT, SPLIT_V and UNPACK, int8: a part of a tensor.
+"""TFLite SLICE, STRIDED_SLICE, SPLIT, SPLIT_V and UNPACK, of any type: a part of a tensor.
 
     y[i, j, …] = x[begin0 + i * step0, begin1 + j * step1, …]
 
@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 
 from tinystream.errors import ModelError
-from tinystream.ops._axes import MOST_AXES, axes_params, merge, view
+from tinystream.ops._axes import MOST_AXES, axes_params, element_bytes, merge, view
 from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -58,8 +58,8 @@ class Slice:
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal(shape, "int8", x.rate_hz, x.scale, x.zero),
-            params=dict(start=self.start, **axes_params(axes)),
+            y=Signal(shape, x.dtype, x.rate_hz, x.scale, x.zero),
+            params=dict(bytes=element_bytes(x), start=self.start, **axes_params(axes)),
             cost=dict(mem=2 * prod(shape)),
             says=f"{'x'.join(map(str, shape))} of {'x'.join(map(str, self.x_shape))}",
         )
@@ -151,6 +151,7 @@ def unpack(operator: Operator, shape: tuple[int, ...]) -> tuple[range, ...]:
 READERS = {"slice": sliced, "strided_slice": strided, "split": split, "split_v": split_v, "unpack": unpack}
 
 BOUND = 1e-9  # counts: values only move
+ANY_TYPE = True
 BATCHED = True
 
 
@@ -158,8 +159,8 @@ def run(k, s, x):
     return view(k, x, k.start)
 
 
-def _signal(*shape):
-    return Signal(shape, "int8", Fraction(30), 0.05, -7)
+def _signal(*shape, dtype="int8"):
+    return Signal(shape, dtype, Fraction(30), 0.0625, 0 if dtype == "int32" else -7)
 
 
 EXAMPLES = [
@@ -167,4 +168,7 @@ EXAMPLES = [
     (Slice((1, 5, 40), (range(1), range(3, 5), range(40))), _signal(5, 40)),
     (Slice((7, 6, 5, 4), (range(5, -1, -2), range(1, 6, 2), range(0, 4, 3), range(3, 0, -1))), _signal(7, 6, 5, 4)),
     (Slice((3, 9), (range(1, 2), range(8, 9))), _signal(27)),
+    (Slice((3, 8, 5), (range(3), range(1, 8, 3), range(4))), _signal(3, 8, 5, dtype="int16")),
+    (Slice((6, 7), (range(1, 6, 2), range(6, 0, -2))), _signal(6, 7, dtype="int16")),
+    (Slice((6, 7), (range(1, 6, 2), range(0, 7, 2))), _signal(6, 7, dtype="int32")),
 ]

@@ -36,13 +36,19 @@ class Softmax:
     beta: float = 1.0
 
     @classmethod
-    def read(cls, operator: Operator) -> Softmax:
-        if operator.y.zero != -128 or operator.y.scale != 1 / 256:
-            raise operator.refuse(f"gives {operator.y}; only scale 1/256, zero -128 is defined")
+    def read(cls, operator: Operator):
+        """Softmax to int8, SoftmaxWide to int16."""
+        from tinystream.ops.softmax_wide import Y_SCALE, SoftmaxWide  # which is built on this module
+
+        y = operator.y
+        wide = y.dtype == "int16" and y.zero == -32768 and abs(y.scale / Y_SCALE - 1) < 0.001
+        if not wide and (y.dtype, y.scale, y.zero) != ("int8", 1 / 256, -128):
+            raise operator.refuse(f"gives {y}; only scale 1/256, zero -128 is defined")
         beta = operator.options.real(BETA) if operator.options else 0.0
         if not 0 < beta < 1e6:
             raise operator.refuse(f"has beta = {beta:g}")
-        return cls(operator.flow().dims[-1], beta)
+        softmax = cls(operator.flow().dims[-1], beta)
+        return SoftmaxWide(softmax) if wide else softmax
 
     def plan(self, x: Signal) -> Step:
         if not 1 <= self.classes <= 511:
@@ -75,12 +81,17 @@ BATCHED = True
 
 
 def run(k, s, x):
+    return sat8(quotients(k, x, 8) - 128).reshape(x.shape)
+
+
+def quotients(k, x: np.ndarray, bits: int) -> np.ndarray:
+    """exp(x) over their sum in so many bits, [rows, classes]."""
     rows = x.reshape(-1, k.classes).astype(np.int64)
     e = k.exp.astype(np.int64)[rows.max(axis=1, keepdims=True) - rows]
     total = rounding_divide(e, 12).sum(axis=1, keepdims=True)
     zeros = 31 - msb(total)  # leading zeros of 32 bits
     scale = one_over_one_plus((total << zeros) - (1 << 31))
-    return sat8(rounding_divide(srdhm(scale, e), 12 - zeros + 23) - 128).reshape(x.shape)
+    return rounding_divide(srdhm(scale, e), 12 - zeros + 31 - bits)
 
 
 def one_over_one_plus(a: np.ndarray) -> np.ndarray:

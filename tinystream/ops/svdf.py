@@ -19,6 +19,7 @@ import numpy as np
 
 from tinystream.errors import ModelError
 from tinystream.ops._shared import activate, out_signal
+from tinystream.ops.svdf_int16 import SvdfInt16
 from tinystream.plan.fixed import quantize_multiplier, requant, sat8
 from tinystream.plan.operator import Operator, Tensor
 from tinystream.plan.signal import Signal
@@ -42,18 +43,23 @@ class Svdf:
     y_zero: int
 
     @classmethod
-    def read(cls, operator: Operator) -> Svdf:
-        feature, time, bias = operator.constant(1, "int8"), operator.constant(2, "int8"), operator.constant(3, "int32")
+    def read(cls, operator: Operator) -> Svdf | SvdfInt16:
+        """Svdf, or SvdfInt16 where the state is int16."""
         rank, state = operator.option(RANK), operator.inputs[4] if len(operator.inputs) > 4 else None
+        wide = state is not None and state.dtype == "int16" and state.zero == 0
+        feature, bias = operator.constant(1, "int8"), operator.constant(3, "int32")
+        time = operator.constant(2, "int16" if wide else "int8")
         if feature is None or time is None or feature.ndim != 2 or time.ndim != 2 or len(feature) != len(time) or not time.size:
             raise operator.refuse("has no weights [filters, inputs] and [filters, memory]")
         if rank < 1 or len(feature) % rank or feature.shape[1] != operator.flow().size:
             raise operator.refuse(f"has rank {rank} of {len(feature)} filters for {operator.flow()}")
         units = len(feature) // rank
         bias = np.zeros(units, np.int32) if bias is None else bias.ravel()
-        if state is None or not state.quantised or state.size != time.size or bias.size != units:
-            raise operator.refuse("has no state of int8, or as many biases as units", "convert with full integer quantisation")
+        if state is None or not (wide or state.dtype == "int8") or not state.quantised or state.size != time.size or bias.size != units:
+            raise operator.refuse("has no state of int8 or int16, or as many biases as units", "convert with full integer quantisation")
         feature_scale, time_scale = (one_scale(operator, operator.inputs[i]) for i in (1, 2))
+        if wide:
+            return SvdfInt16(feature, time, bias, feature_scale, time_scale, state.scale, **out_signal(operator.y))
         return cls(feature, time, bias, feature_scale, time_scale, state.scale, state.zero, **out_signal(operator.y))
 
     def plan(self, x: Signal) -> Step:

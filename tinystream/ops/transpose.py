@@ -1,4 +1,4 @@
-"""TFLite TRANSPOSE, int8: the axes in another order.
+"""TFLite TRANSPOSE, of any type: the axes in another order.
 
     y[i, j, ...] = x[...],   axis n of y is axis order[n] of x
 
@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import prod
 
 from tinystream.errors import ModelError
-from tinystream.ops._axes import MOST_AXES, axes_params, merge, view
+from tinystream.ops._axes import MOST_AXES, axes_params, element_bytes, merge, view
 from tinystream.plan.operator import Operator, same_scale
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -47,8 +47,8 @@ class Transpose:
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal(shape, "int8", x.rate_hz, x.scale, x.zero),
-            params=axes_params(axes),
+            y=Signal(shape, x.dtype, x.rate_hz, x.scale, x.zero),
+            params=dict(bytes=element_bytes(x), **axes_params(axes)),
             cost=dict(mem=2 * x.size),
             says=f"axes in the order {', '.join(map(str, self.order))}",
         )
@@ -63,6 +63,7 @@ class Transpose:
 
 
 BOUND = 1e-9  # counts: values only move
+ANY_TYPE = True
 BATCHED = True
 
 
@@ -74,4 +75,6 @@ EXAMPLES = [
     (Transpose((1, 13, 16), (0, 2, 1)), Signal((13, 16), "int8", Fraction(30), 0.05, -7)),
     (Transpose((2, 3, 4, 5), (3, 1, 0, 2)), Signal((2, 3, 4, 5), "int8", Fraction(30), 0.05, -7)),
     (Transpose((1, 6, 4, 3), (0, 2, 1, 3)), Signal((6, 4, 3), "int8", Fraction(30), 0.05, -7)),
+    (Transpose((5, 7), (1, 0)), Signal((5, 7), "int16", Fraction(30), 0.05, 0)),
+    (Transpose((3, 4, 2), (2, 0, 1)), Signal((3, 4, 2), "int32", Fraction(30), 0.0625, 0)),
 ]

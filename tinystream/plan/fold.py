@@ -58,7 +58,7 @@ def constant_of(op: Operator) -> np.ndarray | None:
     x = op.inputs[0]
     if op.kind == "quantize" and x is not None and x.data is not None and x.dtype == "float32":
         return quantised(op, x.data)
-    return by_definition(op) if has_kernel(op.kind) and op.y.quantised else None
+    return by_definition(op) if has_kernel(op) and op.y.quantised else None
 
 
 def made(op: Operator, values: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def part_of(op: Operator, *values: np.ndarray) -> np.ndarray:
     at = 1 if op.kind == "split" else 0
     if values[at].ndim == 0:
         raise ValueError
-    parts = code(op.kind).parts_of(op, values[at].shape)
+    parts = code(op).parts_of(op, values[at].shape)
     return values[at][np.ix_(*(np.array(part, np.int64) for part in parts))]
 
 
@@ -155,7 +155,7 @@ def by_definition(op: Operator) -> np.ndarray | None:
     flows = replace(op, inputs=(replace(x, data=None), *op.inputs[1:]))
     signal = Signal(x.dims, x.dtype, Fraction(1), x.scale, x.zero)
     try:
-        planned = code(op.kind).read(flows).plan(signal)
+        planned = code(op).read(flows).plan(signal)
     except ModelError:
         return None  # it is refused where it is planned, with what it lacks
     steps = [planned] if isinstance(planned, Step) else list(planned)

@@ -10,6 +10,7 @@ the app deals in the int8 values there.  A uint8 tensor is the same values count
 
 A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state.
 What no input can change, such as the arithmetic on shapes that converters leave behind, is a constant: plan/fold.py.
+An operator in a form that no kernel has, such as a product of which both sides are repeated, is said in another one: plan/simple.py.
 An operator with several outputs, such as SPLIT, is read as one operator for each.
 
 Schema: tensorflow/lite/schema/schema.fbs, version 3.
@@ -18,7 +19,7 @@ Schema: tensorflow/lite/schema/schema.fbs, version 3.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -32,19 +33,26 @@ from tinystream.errors import ModelError
 from tinystream.plan.builtin import BUILTIN, CUSTOM
 from tinystream.plan.flatbuffer import Table, damaged
 from tinystream.plan.fold import folded
-from tinystream.plan.operator import ALIASES, OWN_STATE, Graph, Operator, Tensor, code, has_kernel, same_scale
+from tinystream.plan.operator import ALIASES, OWN_STATE, WIDE, Graph, Operator, Tensor, code, has_kernel, same_scale
 from tinystream.plan.signal import Signal
+from tinystream.plan.simple import simplified
 from tinystream.plan.step import Step
 from tinystream.plan.variables import without_variables
 
+LEAST_SCALE = 2.0**-60  # less, or the inverse of more, is damage: products and ratios of three scales must be numbers
 LARGEST = 1 << 26  # elements of one tensor: more is damage, not a model for a microcontroller
 
 
 class Planned(NamedTuple):
-    """A model as steps.  ends: the step that gives each of its outputs; -1 - i is the model's input i itself."""
+    """A model as steps.
+
+    ends:    the step that gives each of its outputs; -1 - i is the model's input i itself.
+    tensors: the same of each tensor that flows, by its index.
+    """
 
     steps: list[Step]
     ends: tuple[int, ...]
+    tensors: dict[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +83,7 @@ class Model:
                 continue
             sources = tuple(made[t.index][0] for t in tensors)
             signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
-            planned = code(operator.kind).read(operator).plan(*signals)
+            planned = code(operator).read(operator).plan(*signals)
             group, base = [planned] if isinstance(planned, Step) else planned, len(steps)
             if not group:  # nothing to do: it gives what it reads
                 made[operator.y.index] = made[tensors[0].index]
@@ -85,7 +93,7 @@ class Model:
                 raise operator.refuse(f"computes {y.size} values where the file says {operator.y}", "convert the model again")
             steps += [replace(step, sources=tuple(base + i if i >= 0 else sources[-1 - i] for i in step.sources)) for step in group]
             made[operator.y.index] = (len(steps) - 1, y)
-        return Planned(steps, tuple(made[t.index][0] for t in self.outputs))
+        return Planned(steps, tuple(made[t.index][0] for t in self.outputs), {index: step for index, (step, _) in made.items()})
 
     def signals(self, rate_hz: Fraction) -> tuple[Signal, ...]:
         """What its inputs want to be given, that often."""
@@ -101,10 +109,6 @@ class Model:
                 wanted |= {t.index for t in operator.flowing}
         return needed[::-1]
 
-    def describe(self) -> list[tuple[str, ...]]:
-        """Rows for people: (number, operator, input, output), of every operator of the file."""
-        return [(str(op.index), op.kind, ", ".join(map(str, op.flowing)), ", ".join(map(str, op.outputs))) for op in self.operators]
-
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -115,33 +119,43 @@ def read_model(path: Path, outputs: Sequence[int] | None = None) -> Model:
     outputs: which of the file's outputs are wanted, by number; all where nothing is said.  What only the others need is neither
         planned nor checked.
     """
-    path = Path(path)
+    return parse_model(read_bytes(path), Path(path).name, outputs)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A model's file; ModelError where it is not there."""
     try:
-        data = path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
         help = "model.file = path of a .tflite file, from the definition's folder"
         raise ModelError(f"model {path} cannot be read: {why}", help) from None
-    return parse_model(data, path.name, outputs)
 
 
 def parse_model(data: bytes, name: str, outputs: Sequence[int] | None = None) -> Model:
     """read_model of bytes at hand."""
+    model = open_model(data, name, outputs)
+    check(model)
+    return model
+
+
+def open_model(data: bytes, name: str, outputs: Sequence[int] | None = None) -> Model:
+    """parse_model of a sound file that may hold what is not compiled: see mistakes()."""
     if data[4:8] != b"TFL3":
         raise damaged(f"{name} does not start as one")
     root = Table.root(data)
+    if root.integer(VERSION, 0, "I") != SCHEMA:
+        raise ModelError(f"{name} is of schema version {root.integer(VERSION, 0, 'I')}; {SCHEMA} is read", "convert it again")
     if not 1 <= root.count(SUBGRAPHS) <= MOST_SUBGRAPHS:
         raise damaged(f"it has {root.count(SUBGRAPHS)} subgraphs")
-    buffers = [b.vector(0, np.uint8) for b in root.tables(BUFFERS)]
+    buffers = [read_buffer(i, b) for i, b in enumerate(root.tables(BUFFERS))]
     kinds = [read_kind(code) for code in root.tables(OPERATOR_CODES)]
-    graphs = [folded(signed(read_graph(graph, buffers, kinds))) for graph in root.tables(SUBGRAPHS)]
+    graphs = [simplified(folded(signed(read_graph(graph, buffers, kinds)))) for graph in root.tables(SUBGRAPHS)]
     main = graphs[0]
     if outputs is not None:
         main = replace(main, outputs=tuple(output_of(main, name, n) for n in outputs))
     operators = without_variables([main, *graphs[1:]])
-    model = strip_ends(Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
-    check(model)
-    return model
+    return strip_ends(Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
 
 
 def output_of(main: Graph, name: str, number: int) -> Tensor:
@@ -150,7 +164,8 @@ def output_of(main: Graph, name: str, number: int) -> Tensor:
     return main.outputs[number]
 
 
-OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4  # slots of Model
+VERSION, OPERATOR_CODES, SUBGRAPHS, _, BUFFERS = range(5)  # slots of Model
+SCHEMA = 3
 MOST_SUBGRAPHS = 64
 DTYPES = (
     "float32",
@@ -174,17 +189,47 @@ DTYPES = (
 )  # TensorType
 
 
+def read_buffer(index: int, buffer: Table) -> np.ndarray:
+    data = buffer.vector(0, np.uint8)
+    place = buffer.integer(1, 0, "Q")  # from the start of the file, in files of gigabytes
+    if not data.size and place > 1:
+        raise ModelError(f"buffer {index} lies behind the model, at byte {place}", "convert it without external buffers")
+    return data
+
+
 def read_graph(graph: Table, buffers: list[np.ndarray], kinds: list[str]) -> Graph:
     tensors = [read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0))]
     operators = [part for i, op in enumerate(graph.tables(3)) for part in one_output_each(read_operator(i, op, kinds, tensors))]
     inputs, outputs = (tuple(pick(tensors, int(i)) for i in graph.vector(slot, np.int32)) for slot in (1, 2))
-    return Graph(len(tensors), inputs, outputs, tuple(operators))
+    return shapes_told(Graph(len(tensors), inputs, outputs, tuple(operators)))
+
+
+SHAPE_INPUT = {"transpose_conv": 0, "reshape": 1}
+
+
+def shapes_told(graph: Graph) -> Graph:
+    """The same graph where an input that only tells the shape of an output is a constant: the file tells that shape already."""
+
+    def told(op: Operator) -> Operator:
+        at = SHAPE_INPUT.get(op.kind, len(op.inputs))
+        shape = op.inputs[at] if at < len(op.inputs) and op.outputs else None
+        if shape is None or shape.data is not None or shape.dtype != "int32" or shape.size != len(op.y.shape):
+            return op
+        constant = replace(shape, data=np.array(op.y.shape, np.int32))
+        return replace(op, inputs=tuple(constant if i == at else t for i, t in enumerate(op.inputs)))
+
+    operators = tuple(map(told, graph.operators))
+    read, was_read = ({t.index for op in ops for t in op.flowing} for ops in (operators, graph.operators))
+    return replace(graph, inputs=tuple(t for t in graph.inputs if t.index in read or t.index not in was_read), operators=operators)
 
 
 def one_output_each(operator: Operator) -> list[Operator]:
     if len(operator.outputs) < 2:
         return [operator]
     return [replace(operator, outputs=(y,), part=i) for i, y in enumerate(operator.outputs)]
+
+
+SPARSITY = 6  # slot of Tensor
 
 
 def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
@@ -208,9 +253,22 @@ def read_tensor(index: int, t: Table, buffers: list[np.ndarray]) -> Tensor:
     axis = 0
     if quantisation is not None:
         scales, zeros, axis = quantisation.vector(2, np.float32), quantisation.vector(3, np.int64), quantisation.integer(6)
+    check_quantisation(index, dtype, scales, zeros)
+    if data is not None and t.table(SPARSITY) is not None:
+        raise ModelError(f"tensor '{t.string(3)}' has sparse weights", "convert it without sparsity, or densify it")
+    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.integer(5, 0, "b")))
+
+
+def check_quantisation(index: int, dtype: str, scales: np.ndarray, zeros: np.ndarray) -> None:
     if not np.isfinite(scales).all() or (scales < 0).any() or zeros.size not in (0, scales.size):
         raise damaged(f"tensor {index} has no sound scale")
-    return Tensor(index, t.string(3), shape, dtype, scales, zeros, axis, data, bool(t.integer(5, 0, "b")))
+    if dtype not in ("int8", "uint8", "int16"):
+        return
+    if ((scales != 0) & ((scales < LEAST_SCALE) | (scales > 1 / LEAST_SCALE))).any():
+        raise damaged(f"tensor {index} has a scale beyond {LEAST_SCALE:.3g} to {1 / LEAST_SCALE:.3g}")
+    limits = np.iinfo(dtype)
+    if ((zeros < limits.min) | (zeros > limits.max)).any():
+        raise damaged(f"tensor {index} of {dtype} has the zero {zeros[np.argmax(np.abs(zeros))]}")
 
 
 def read_kind(code: Table) -> str:
@@ -266,7 +324,7 @@ def signed(graph: Graph) -> Graph:
 def strip_ends(model: Model) -> Model:
     """Without QUANTIZE from a float input and DEQUANTIZE to a float output: the quantised tensors are its ends."""
     inside = {op.flowing[0].index: op.y for op in model.operators if op.kind == "quantize" and from_float(op)}
-    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and op.flowing}
+    outside = {op.y.index: op.flowing[0] for op in model.operators if op.kind == "dequantize" and to_float(op)}
     return replace(
         model, inputs=tuple(inside.get(t.index, t) for t in model.inputs), outputs=tuple(outside.get(t.index, t) for t in model.outputs)
     )
@@ -276,25 +334,35 @@ def from_float(op: Operator) -> bool:
     return bool(op.flowing) and op.flowing[0].dtype == "float32"
 
 
+def to_float(op: Operator) -> bool:
+    return bool(op.flowing) and op.y.dtype == "float32"
+
+
 # --- what is refused ----------------------------------------------------------------------------------------------
 
 
 def check(model: Model) -> None:
     """Everything that planning relies on, but for what each operator knows of itself."""
+    for mistake in mistakes(model):
+        raise mistake
+
+
+def mistakes(model: Model) -> Iterator[ModelError]:
+    """What keeps a model from being planned, the gravest first; what each operator knows of itself is told by its read()."""
     if not model.inputs or not model.outputs:
         what = f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
-        raise ModelError(what, "export it with at least one of each")
+        yield ModelError(what, "export it with at least one of each")
     if len({t.index for t in model.inputs}) < len(model.inputs):
-        raise damaged("two of its inputs are one tensor")
-    check_operators(model)
-    check_tensors(model)
-    check_order(model)
+        yield damaged("two of its inputs are one tensor")
+    yield from operator_mistakes(model)
+    yield from tensor_mistakes(model)
+    yield from order_mistakes(model)
 
 
-def check_operators(model: Model) -> None:
-    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op.kind)}.values())
+def operator_mistakes(model: Model) -> Iterator[ModelError]:
+    unknown = list({op.index: op for op in model.needed if op.kind not in ALIASES and not has_kernel(op)}.values())
     if unknown:
-        raise ModelError(
+        yield ModelError(
             f"{len(unknown)} of {len(model.operators)} operators of {model.name} have no integer kernel here: "
             + ", ".join(places(unknown)),
             "writing one takes two files, see tinystream/ops/__init__.py",
@@ -302,50 +370,63 @@ def check_operators(model: Model) -> None:
 
 
 def places(operators: list[Operator]) -> list[str]:
-    """Operators by kind: "MUL (#15, #18, #21 and 46 more)"."""
+    """Operators by kind: "MUL (#15, #18, #21 and 46 more), ABS of int16 (#30)"."""
     kinds: dict[str, list[str]] = {}
     for op in operators:
-        kinds.setdefault(op.kind.upper(), []).append(f"#{op.index}")
+        kinds.setdefault(op.kind.upper() + (f" of {op.dtype}" if op.dtype in WIDE else ""), []).append(f"#{op.index}")
     return [f"{kind} ({', '.join(at[:3])}{f' and {len(at) - 3} more' if len(at) > 3 else ''})" for kind, at in kinds.items()]
 
 
-def check_tensors(model: Model) -> None:
+def tensor_mistakes(model: Model) -> Iterator[ModelError]:
     for op in model.needed:
         for tensor in [*(() if op.kind in OWN_STATE else op.inputs), op.y]:
             if tensor and tensor.variable:
-                raise ModelError(
+                yield ModelError(
                     f"tensor '{tensor.name}' of {model.name} is a variable that lives from call to call",
                     "export the model without its state",
                 )
-    for tensor in [*model.inputs, *(t for op in model.needed for t in [*op.flowing, op.y])]:
-        if tensor.dtype.startswith("float"):
-            raise ModelError(
-                f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled",
-                "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset",
-            )
-        if not tensor.quantised:
-            raise ModelError(
-                f"tensor '{tensor.name}' of {model.name} is {tensor}; only int8 with one scale and zero flows between operators",
-                "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
-            )
+    flowing = {t.index: t for t in [*model.inputs, *(t for op in model.needed for t in [*op.flowing, op.y])]}
+    real = [t for t in flowing.values() if t.dtype.startswith("float")]
+    strange = [t for t in flowing.values() if not t.dtype.startswith("float") and not t.quantised and not t.counts]
+    for tensor in real[:1]:
+        yield ModelError(
+            f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled{more(real)}",
+            "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset",
+        )
+    for tensor in strange[:1]:
+        what = f"tensor '{tensor.name}' of {model.name} is {tensor}"
+        yield ModelError(
+            f"{what}; only int8 or int16 with one scale and zero flows between operators{more(strange)}",
+            "convert with full integer quantisation, inference_input_type = inference_output_type = int8",
+        )
     for op in model.needed:
-        if op.kind in ALIASES and (op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
-            raise op.refuse("changes the number of values or their scale", "convert the model again")
+        types = {t.dtype for t in [*op.flowing, op.y] if not t.counts}
+        if op.kind not in CHANGE_TYPE and len(types) > 1:
+            yield op.refuse(f"mixes {' and '.join(str(t) for t in [*op.flowing, op.y])}", "convert the model again")
+        if op.kind in ALIASES and (not op.flowing or op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
+            yield op.refuse("changes the number of values or their scale", "convert the model again")
 
 
-def check_order(model: Model) -> None:
+CHANGE_TYPE = ("quantize", "dequantize", "softmax")  # operators whose output may be of another type than their input
+
+
+def more(tensors: Sequence[Tensor]) -> str:
+    return f" (and so with {len(tensors) - 1} more)" if len(tensors) > 1 else ""
+
+
+def order_mistakes(model: Model) -> Iterator[ModelError]:
     """Every operator reads what earlier ones made."""
     known = {t.index for t in model.inputs}
     for operator in model.needed:
         if not operator.flowing or any(t.index not in known for t in operator.flowing):
-            raise damaged(f"{operator.label} reads a tensor that nothing before it computes")
+            yield damaged(f"{operator.label} reads a tensor that nothing before it computes")
         if len(operator.outputs) != 1 or operator.y.index in known or operator.y.data is not None:
-            raise damaged(f"{operator.label} writes {len(operator.outputs)} tensors, or one that is already there")
-        known.add(operator.y.index)
+            yield damaged(f"{operator.label} writes {len(operator.outputs)} tensors, or one that is already there")
+        known.update(t.index for t in operator.outputs)
     if lost := [t.name for t in model.outputs if t.index not in known]:
-        raise damaged(f"nothing computes its output '{lost[0]}'")
+        yield damaged(f"nothing computes its output '{lost[0]}'")
     if all(op.kind in ALIASES for op in model.needed):
-        raise ModelError(f"{model.name} computes nothing", "model.file = a model with at least one operator")
+        yield ModelError(f"{model.name} computes nothing", "model.file = a model with at least one operator")
 
 
 def check_fit(name: str, given: Signal, wanted: Tensor) -> None:

@@ -16,6 +16,10 @@ from tinystream.plan.flatbuffer import Table
 from tinystream.plan.kinds import class_name
 from tinystream.plan.signal import Signal
 
+WIDE = ("int16", "int32")
+ZEROS = {"int8": (-128, 127), "int16": (-32768, 32767), "int32": (0, 0)}
+"""Types that flow between operators, and between which counts their zero may lie."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
@@ -47,7 +51,7 @@ class Tensor:
 
     @property
     def scale(self) -> float:
-        return float(self.scales[0]) if self.scales.size else 0.0
+        return float(self.scales[0]) if self.scales.size else float(self.counts)
 
     @property
     def zero(self) -> int:
@@ -55,8 +59,14 @@ class Tensor:
 
     @property
     def quantised(self) -> bool:
-        """Whether it flows as int8 with one scale."""
-        return self.dtype == "int8" and self.scales.size == 1 and self.scale > 0 and -128 <= self.zero <= 127
+        """Whether it flows as int8, int16 or int32 with one scale."""
+        low, high = ZEROS.get(self.dtype, (1, 0))
+        return self.scales.size == 1 and self.scale > 0 and low <= self.zero <= high
+
+    @property
+    def counts(self) -> bool:
+        """Whether it holds plain integers, such as places in another tensor."""
+        return self.dtype in ("int32", "int64") and not self.scales.size
 
     def __str__(self) -> str:
         text = f"{'x'.join(map(str, self.dims))} {self.dtype}"
@@ -71,6 +81,7 @@ class Operator:
     options: its option table; None where the file has none.
     inputs:  its tensors; None for an optional one that is left out.
     part:    which of the file's outputs this is, where an operator with several became as many with one.
+    floats:  of DEQUANTIZE, functions of single values that are computed in float32 before its output is quantised again.
     """
 
     index: int
@@ -79,6 +90,7 @@ class Operator:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     part: int = 0
+    floats: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -93,6 +105,11 @@ class Operator:
     def y(self) -> Tensor:
         return self.outputs[0]
 
+    @property
+    def dtype(self) -> str:
+        """The type of what is computed with: of the first input that flows."""
+        return (self.flowing or self.outputs)[0].dtype
+
     def option(self, slot: int, default: int = 0, kind: str = "i") -> int:
         return default if self.options is None else self.options.integer(slot, default, kind)
 
@@ -100,7 +117,7 @@ class Operator:
         return ModelError(f"{self.label} of the model {why}", help)
 
     def flow(self, position: int = 0) -> Tensor:
-        """An input that must be computed, int8."""
+        """An input that must be computed."""
         tensor = self.inputs[position] if position < len(self.inputs) else None
         if tensor is None or tensor.data is not None:
             raise self.refuse(f"has a constant or nothing as input {position}, where a computed tensor belongs")
@@ -143,6 +160,8 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 
 OWN_STATE = ("svdf",)  # operators that remember something in a variable tensor of their own
 ALIASES = ("reshape", "squeeze", "expand_dims")  # operators that give what they read
+FLOAT_FUNCTIONS = ("abs", "ceil", "cos", "elu", "exp", "floor", "log", "neg", "relu", "round", "rsqrt", "sin", "sqrt", "square", "tanh")
+"""Functions of single values that converters may leave in float32, between DEQUANTIZE and QUANTIZE."""
 MODULES = {
     "quantize": "requantize",  # a stage has its name; kernels share one folder
     "strided_slice": "slice",
@@ -151,16 +170,40 @@ MODULES = {
     "unpack": "slice",
     "pack": "concatenation",
     "padv2": "pad",
+    "mirror_pad": "gather",
+    "arg_min": "arg_max",
+    "exp": "function",
+    "log": "function",
+    "gelu": "function",
+    "neg": "function",
+    "dequantize": "function",
     "read_variable": "history",
+    "quantize_int16": "requantize_wide",
+    "quantize_int32": "requantize_wide",
+    "relu_int16": "leaky_relu_int16",
+    "relu6_int16": "limit_int16",
 }
-"""Operators that are computed by a module of another name."""
+"""Operators that are computed by a module of another name; with a type behind it, where it is so for inputs of this type."""
 
 
-def has_kernel(kind: str) -> bool:
-    return kind.upper() in BUILTIN and find_spec(f"tinystream.ops.{MODULES.get(kind, kind)}") is not None
+def module_of(operator: Operator) -> str | None:
+    """The module that computes an operator: "conv_2d" or, for int16, "conv_2d_int16"; one that only moves values says ANY_TYPE."""
+    if operator.kind.upper() not in BUILTIN:
+        return None
+    name, typed = MODULES.get(operator.kind, operator.kind), f"{operator.kind}_{operator.dtype}"
+    for own in (MODULES.get(typed, f"{name}_{operator.dtype}"), name):
+        found = find_spec(f"tinystream.ops.{own}") is not None
+        if found and (own != name or operator.dtype not in WIDE or getattr(import_module(f"tinystream.ops.{own}"), "ANY_TYPE", False)):
+            return own
+    return None
 
 
-def code(kind: str) -> Any:
+def has_kernel(operator: Operator) -> bool:
+    return module_of(operator) is not None
+
+
+def code(operator: Operator) -> Any:
     """The class of an operator: Conv2d of tinystream.ops.conv_2d."""
-    name = MODULES.get(kind, kind)
+    name = module_of(operator)
+    assert name is not None, f"{operator.label} has no kernel for {operator.dtype}; check_operators() says so to people"
     return getattr(import_module(f"tinystream.ops.{name}"), class_name(name))

@@ -9,9 +9,11 @@ from fractions import Fraction
 import numpy as np
 
 from tinystream.plan.arena import Buffer, place
+from tinystream.plan.fuse import fused
 from tinystream.plan.model import Model, Planned
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
+from tinystream.plan.views import viewed
 
 EVENT_COUNTERS = 4 + 8  # bytes of the sequence and the block that an event tells
 
@@ -148,9 +150,17 @@ def plan_stage(name: str, stage, *x: Signal) -> Plan:
     return plan_steps(name, x, wiring.steps)
 
 
-def plan_model(model: Model, rate_hz: Fraction = Fraction(1)) -> Plan:
-    """A plan of a model alone, as many inputs and outputs as it has; for tests, reports and benchmarks."""
+def plan_model(model: Model, rate_hz: Fraction = Fraction(1), rewrite: bool = False) -> Plan:
+    """A plan of a model alone, as many inputs and outputs as it has; for tests, reports and benchmarks.
+
+    rewrite: with the passes that an app's plan goes through; otherwise there is a step for each operator, to be looked at.
+    """
     x = model.signals(rate_hz)
     wiring = Wiring()
-    outputs = wiring.add_model(model.plan(*x), [-1 - i for i in range(len(x))])
-    return plan_steps("model", x, wiring.steps, outputs=tuple(i for i in outputs if i >= 0))
+    outputs = [i for i in wiring.add_model(model.plan(*x), [-1 - i for i in range(len(x))]) if i >= 0]
+    steps = wiring.steps
+    if rewrite:
+        for rewritten in (viewed, fused):
+            steps, at = rewritten(steps, keep=outputs)
+            outputs = [j for i in outputs if (j := at[i]) is not None]
+    return plan_steps("model", x, steps, outputs=tuple(outputs))

@@ -129,12 +129,12 @@ def seen_through(op: Operator, pieces: dict[int, tuple[Piece, ...]]) -> tuple[Pi
     if op.kind in ALIASES and op.flowing:
         return pieces_of(op.flowing[0], pieces)
     if op.kind in ("concatenation", "pack"):
-        if code(op.kind).read(op).rows == 1:
+        if code(op).read(op).rows == 1 and len(op.flowing) == len(op.inputs):
             made = joined(piece for t in op.flowing for piece in pieces_of(t, pieces))
             return made if len(made) <= MOST_PIECES else None
     elif op.kind in ("slice", "strided_slice", "split", "split_v", "unpack"):
-        run = code(op.kind).read(op).run_of()
-        if run:
+        run = code(op).read(op).run_of()
+        if run and op.flowing:
             return cut(pieces_of(op.flowing[0], pieces), *run)
     return None
 
@@ -197,7 +197,7 @@ def assigned(op: Operator) -> Tensor:
 
 def start_values(name: str, past: Tensor, main: Graph, graphs: Sequence[Graph]) -> np.ndarray:
     """What CALL_ONCE writes to the variable; its zero where it writes nothing, as TFLM has it."""
-    values = np.full(past.size, past.zero, np.int8) if -128 <= past.zero <= 127 else None
+    values = np.full(past.size, past.zero, past.dtype) if past.quantised else None
     for call in main.operators:
         if call.kind != "call_once":
             continue
@@ -208,8 +208,9 @@ def start_values(name: str, past: Tensor, main: Graph, graphs: Sequence[Graph]) 
         for op in graphs[index].operators:
             if op.kind == "assign_variable" and named(op, names) == name:
                 values = assigned(op).data
-    if values is None or values.dtype != np.int8 or values.size != past.size:
-        raise ModelError(f"variable '{name}' starts with something else than {past.size} constants of int8", "convert the model again")
+    if values is None or values.dtype != past.dtype or values.size != past.size:
+        what = f"variable '{name}' starts with something else than {past.size} constants of {past.dtype}"
+        raise ModelError(what, "convert the model again")
     return values.ravel()
 
 
@@ -246,7 +247,7 @@ def rewritten(main: Graph, variables: list[Variable], pieces: dict[int, tuple[Pi
 def delay_line(v: Variable, views: list[tuple[Tensor, int, int]], free: int) -> list[Operator]:
     """`history` with as much past as its readers look at, and how each of them sees it.  `free`: the first unused tensor number."""
     front = min(start for _, start, _ in views)
-    start = constant(free, v.start[front:], "int8")
+    start = constant(free, v.start[front:], v.past.dtype)
     whole = replace(v.past, index=free + 1, name=f"{v.past.name} and what is new", shape=(1, v.size - front))
     made = [Operator(v.assign.index, "read_variable", None, (v.x, start), (whole,))]
     for n, (tensor, begin, end) in enumerate(views):
