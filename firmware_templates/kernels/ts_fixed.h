@@ -17,7 +17,7 @@ void *memset(void *y, int value, size_t bytes);
 #define TS_KERNELS_VERSION 1
 
 #ifdef __GNUC__
-#define TS_APART __attribute__((noinline))      /* a loop whose variables would otherwise compete with its caller's for registers */
+#define TS_APART __attribute__((noinline, unused))      /* a loop whose variables would otherwise compete with its caller's for registers */
 #else
 #define TS_APART
 #endif

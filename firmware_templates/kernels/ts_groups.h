@@ -108,8 +108,8 @@ TS_WITHIN void ts_four_two(const int8_t *weight, int32_t step, const struct ts_r
 }
 
 /* the channels 0 .. end - 1, eight at a time, over a pair of inputs */
-TS_APART void ts_eights_two(const int8_t *weight, const struct ts_requant *k, int32_t end, const int32_t *x, int32_t count,
-                            int8_t *y0, int8_t *y1)
+TS_APART static void ts_eights_two(const int8_t *weight, const struct ts_requant *k, int32_t end, const int32_t *x, int32_t count,
+                                   int8_t *y0, int8_t *y1)
 {
     const int32_t next = 8 * count - 4;
     for (int32_t o = 0; o < end; o += 4) {
@@ -119,8 +119,8 @@ TS_APART void ts_eights_two(const int8_t *weight, const struct ts_requant *k, in
 }
 
 /* what is left of the channels, from o on: four, and each of the last by itself */
-TS_APART void ts_rest_two(const int8_t *weight, const struct ts_requant *k, int32_t o, int32_t outputs, const int32_t *x, int32_t count,
-                          int8_t *y0, int8_t *y1)
+TS_APART static void ts_rest_two(const int8_t *weight, const struct ts_requant *k, int32_t o, int32_t outputs, const int32_t *x, int32_t count,
+                                 int8_t *y0, int8_t *y1)
 {
     if (o + 4 <= outputs) {
         ts_four_two(weight, 4, k, o, x, count, y0, y1);
@@ -156,7 +156,7 @@ static inline int8_t ts_sum_requant(int32_t sum, const struct ts_requant *k, int
 }
 
 /* eight channels, from channel o on, over one input */
-TS_APART void ts_eight_one(const int8_t *weight, const struct ts_requant *k, int32_t o, const int8_t *x, int32_t count, int8_t *y)
+TS_APART static void ts_eight_one(const int8_t *weight, const struct ts_requant *k, int32_t o, const int8_t *x, int32_t count, int8_t *y)
 {
     typedef int32_t wide;
     enum { step = 8 };
@@ -187,7 +187,7 @@ TS_APART void ts_eight_one(const int8_t *weight, const struct ts_requant *k, int
 }
 
 /* the same of four */
-TS_APART void ts_four_one(const int8_t *weight, const struct ts_requant *k, int32_t o, const int8_t *x, int32_t count, int8_t *y)
+TS_APART static void ts_four_one(const int8_t *weight, const struct ts_requant *k, int32_t o, const int8_t *x, int32_t count, int8_t *y)
 {
     typedef int32_t wide;
     enum { step = 4 };

@@ -19,7 +19,7 @@ import numpy as np
 
 from tinystream.plan.operator import FLOAT_FUNCTIONS, Graph, Operator, Tensor
 
-PAIRS = ("add", "sub", "mul", "maximum", "minimum", "squared_difference")
+PAIRS = ("add", "sub", "mul", "div", "maximum", "minimum", "squared_difference")
 LARGEST = 1 << 24  # elements of a repeated tensor
 SUMS = ("mean", "sum", "reduce_max", "reduce_min")
 
@@ -76,8 +76,8 @@ def one_side_whole(op: Operator, x: list[Tensor], shape: tuple[int, ...], free: 
     flows = [i for i in (0, 1) if x[i].data is None]
     if not flows or op.y.size != size:
         return [op]
-    # the one that becomes, or is, whole: a tensor that flows, and of two the larger
-    large = max(flows, key=lambda i: x[i].size)
+    # the one that becomes, or is, whole: a tensor that flows, and of two the larger, or what is divided
+    large = 0 if op.kind == "div" and len(flows) == 2 else max(flows, key=lambda i: x[i].size)
     small = x[1 - large]
     wanted: list[tuple[int, ...]] = [shape, shape]
     if few_groups(small.shape, shape):
