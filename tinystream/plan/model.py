@@ -405,7 +405,7 @@ def tensor_mistakes(model: Model) -> Iterator[ModelError]:
         )
     for op in model.needed:
         types = {t.dtype for t in [*op.flowing, op.y] if not t.counts}
-        if op.kind not in CHANGE_TYPE and len(types) > 1:
+        if op.kind not in CHANGE_TYPE and len(types) > 1 and (op.kind in ALIASES or has_kernel(op)):
             yield op.refuse(f"mixes {' and '.join(str(t) for t in [*op.flowing, op.y])}", "convert the model again")
         if op.kind in ALIASES and (not op.flowing or op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
             yield op.refuse("changes the number of values or their scale", "convert the model again")
