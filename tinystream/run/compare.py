@@ -185,8 +185,10 @@ def inputs(plan: Plan, seed: int, calls: int | None = None) -> list[np.ndarray]:
 
 
 def foreign(model: Model, x: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """What a child needs to give these inputs to an interpreter, whatever type it takes."""
-    return [dict(counts=block, scale=np.array(t.scale, np.float32), zero=np.array(t.zero)) for block, t in zip(x, model.inputs)]
+    """What a child needs to give these inputs to an interpreter, whatever type it takes: a dictionary for each input of the file."""
+    counts = iter([dict(counts=block, scale=np.array(t.scale, np.float32), zero=np.array(t.zero)) for block, t in zip(x, model.inputs)])
+    shapes = {i: dict(shape=np.tile(values, (len(x[0]), 1))) for i, values in model.shapes.items()}
+    return [shapes.get(i) or next(counts) for i in range(len(x) + len(shapes))]
 
 
 def compared(about: Comparison, model: Model, ours: list[np.ndarray], theirs: list[np.ndarray]) -> Comparison:

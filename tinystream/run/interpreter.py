@@ -77,11 +77,13 @@ class Micro:
 
 
 def given(details: dict[str, Any], file: Any, i: int) -> np.ndarray:
-    """All calls of input i in the interpreter's type: counts as they are, as uint8, or as the real numbers they stand for."""
+    """All calls of input i in the interpreter's type: counts as they are, as uint8, or as the real numbers they stand for; or a shape."""
     shape, dtype = [int(n) for n in details["shape"]], np.dtype(details["dtype"])
     if "seed0" in file:
         rng = np.random.default_rng([int(file["seed0"]), i])
         return rng.normal(0, 1, (8, *shape)).astype(dtype)
+    if f"shape{i}" in file:
+        return file[f"shape{i}"].reshape(-1, *shape).astype(dtype)
     counts = file[f"counts{i}"].reshape(-1, *shape)
     if np.issubdtype(dtype, np.floating):
         return ((counts.astype(np.float32) - np.float32(file[f"zero{i}"])) * np.float32(file[f"scale{i}"])).astype(dtype)
