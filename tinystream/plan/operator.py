@@ -178,7 +178,9 @@ MODULES = {
     "gelu": "function",
     "neg": "function",
     "dequantize": "function",
-    "read_variable": "history",
+    "read_variable": "history",  # these three as plan/variables.py makes them
+    "var_handle": "recall",
+    "assign_variable": "remember",
     "quantize_int16": "requantize_wide",
     "quantize_int32": "requantize_wide",
     "relu_int16": "leaky_relu_int16",
