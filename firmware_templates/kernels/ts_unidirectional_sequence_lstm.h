@@ -77,7 +77,7 @@ static inline int8_t ts_lstm_unit(const struct ts_unidirectional_sequence_lstm *
         z[g] = ts_sat16(ts_sat16(ts_requant(of_x[g], k->multiplier[g], k->shift[g]))
                         + ts_sat16(ts_requant(of_h[g], k->multiplier[4 + g], k->shift[4 + g])));
     }
-    const int32_t kept = ts_sat16(ts_requant(ts_lstm_sigmoid(k->sigmoid, z[1]) * *cell, k->forget_multiplier, k->forget_shift));
+    const int32_t kept = ts_requant(ts_lstm_sigmoid(k->sigmoid, z[1]) * *cell, k->forget_multiplier, k->forget_shift);     /* 16 bits */
     const int32_t taken = ts_sat16(ts_requant(ts_lstm_sigmoid(k->sigmoid, z[0]) * ts_lstm_tanh(k->sigmoid, 3 * z[2]),
                                               k->keep_multiplier, k->keep_shift));
     const int32_t sum = ts_sat16(kept + taken);
