@@ -251,4 +251,10 @@ EXAMPLES = [
     _example((3, 5, 4), (1, 2), 1, 7, padding="same"),
     _example((3, 3, 2), (1, 2), 2, 8, big=640.0, most=1, bias=9),   # a count of a sum is about a count of y
     _example((3, 3, 4), (1, 2), 1, 4, big=3000.0, activation="relu_n1_to_1"),
+    _example((9, 1, 7), (9, 1), 1, 9),                              # one window: four channels at once, and three
+    _example((4, 5, 6), (3, 4), 1, 10, stride=(2, 2), activation="relu6"),
+    _example((2, 3, 3), (3, 5), 2, 11, padding="same", stride=(2, 3)),              # one window, beyond the image on all sides
+    _example((40, 26, 2), (3, 3), 1, 12, padding="same"),           # several bands of rows
+    _example((37, 29, 2), (4, 2), 1, 13, stride=(3, 2)),
+    _example((25, 27, 5), (24, 25), 1, 14, big=30.0),             # sums that do not fit beside each other
 ]
