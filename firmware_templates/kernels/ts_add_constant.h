@@ -17,7 +17,7 @@ struct ts_add_constant {
 
 /* count sums; the table's value of 0 */
 TS_APART static void ts_add_constant_plain(const int32_t *x_zero, struct ts_plain plain, const int8_t *x, const int32_t *c, int32_t count,
-                                           int8_t *y)
+                                    int8_t *y)
 {
     for (const int8_t *end = x + count; x < end;) {
         *y++ = ts_plain8(plain, x_zero[*x++] + *c++);

@@ -20,7 +20,7 @@ struct ts_conv_2d {
     int32_t pairs;                          /* whether two windows may share words */
     int32_t x_zero, y_zero;
     int32_t low, high;                      /* the activation: y stays between */
-    const int8_t *weight;                   /* [outputs][terms]; with TS_GROUPS [outputs / 4][terms][4] and what is left */
+    const int8_t *weight;                   /* [outputs][terms]; with TS_GROUPS in groups, see ts_groups.h */
     const int32_t *requant;                 /* with TS_GROUPS, mostly: [outputs][2], see ts_requant.h; then the other three are not there */
     const int32_t *bias;                    /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;
@@ -51,10 +51,10 @@ static inline struct ts_conv_2d_window ts_conv_2d_at(const struct ts_conv_2d *k,
         w.whole = w.row >= 0 && bottom < k->height && (k->dilation_x == 1 || k->kernel_width == 1);
         return w;
     }
-    for (int32_t at = w.column; at < 0 && w.from < w.to; at += k->dilation_x) {
+    for (int32_t at = w.column; at < 0; at += k->dilation_x) {
         w.from++;
     }
-    for (int32_t at = right; at >= k->width && w.to > w.from; at -= k->dilation_x) {
+    for (int32_t at = right; at >= k->width; at -= k->dilation_x) {
         w.to--;
     }
     return w;

@@ -155,7 +155,7 @@ TS_APART static void ts_depthwise_gather(const struct ts_depthwise_plan *p, int3
 
 /* sums[rows][fast.y] = 3x3 taps of each window */
 TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
-                                      int32_t *restrict sums)
+                               int32_t *restrict sums)
 {
     const int32_t right = p->fast.weight_step, down = p->slow.weight_step;
     const int32_t w0 = weight[0], w1 = weight[right], w2 = weight[2 * right];
@@ -197,7 +197,7 @@ TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const t
 
 /* sums[rows][fast.y] = any taps of each window */
 TS_APART static void ts_depthwise_taps(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
-                                       int32_t *sums)
+                                int32_t *sums)
 {
     const int32_t taps = p->fast.kernel, apart = p->fast.dilation, step = p->fast.weight_step;
     const int32_t down = p->slow.dilation * p->words - taps * apart, below = p->slow.weight_step - taps * step;
@@ -225,7 +225,7 @@ static inline struct ts_plain ts_depthwise_scale(const struct ts_depthwise_conv_
 
 /* sums[rows][fast.y] of one channel -> y */
 TS_APART static void ts_depthwise_narrow(const struct ts_depthwise_plan *p, struct ts_plain s, const int32_t *sums, int32_t rows,
-                                         int8_t *y)
+                                  int8_t *y)
 {
     const int32_t step = p->fast.y_step;
     for (int32_t i = 0; i < rows; i++, y += p->slow.y_step) {

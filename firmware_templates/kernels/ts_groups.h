@@ -1,7 +1,8 @@
 /* ts_groups.h - sums of int8 weights times int8 inputs, for cores that have no vector instructions
  *
- * Weights come in groups of four channels, in the order in which they are read: [count][4]; a group's last channels, where there are
- * fewer than four, one after the other.  Everything that a loop keeps is a variable of its own, so that it stays in a register.
+ * Weights come in groups of eight channels, in the order in which they are read: [channels / 8][count][8]; then, where four or more
+ * are left, [count][4]; the last ones one after the other.  Everything that a loop keeps is a variable of its own, so that it stays in
+ * a register, and each of these loops is a function of its own, so that it has all of them.
  *
  * Two inputs share a word: pair = first + 2^23 * second.  Then one multiplication of 32 by 32 bits, added up in 64 (SMLAL on a
  * Cortex-M3 and larger), is two products, and a load of a word is two inputs.  The sums are told apart at the end: the plan

@@ -106,7 +106,9 @@ def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) ->
     """
     w = weight.astype(np.int64)
     folded = bias.astype(np.int64) - w.sum(axis=1) * (x_zero + 128)
-    low, high = folded + 255 * np.minimum(w, 0).sum(axis=1), folded + 255 * np.maximum(w, 0).sum(axis=1)
+    alone = 128 * np.abs(w).sum(axis=1) + SUM_START  # without the bias, as ts_groups.h adds them up
+    low = np.minimum(folded + 255 * np.minimum(w, 0).sum(axis=1), -alone)
+    high = np.maximum(folded + 255 * np.maximum(w, 0).sum(axis=1), alone)
     if low.min() <= -(2**31) or high.max() >= 2**31:
         raise ModelError(
             f"{what} has a channel whose sum may exceed 32 bits: {max(-int(low.min()), int(high.max()))}",
@@ -115,6 +117,7 @@ def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) ->
     return folded.astype(np.int32)
 
 
+SUM_START = 1 << 22  # TS_SUM_START of ts_requant.h: where sums begin
 PAIR_LIMIT = 1 << 22  # of the first sum of two that share 64 bits, see ts_groups.h
 
 
@@ -137,11 +140,8 @@ def by_groups(weight: np.ndarray) -> np.ndarray:
     ])  # fmt: skip
 
 
-SUM_START = 1 << 22  # TS_SUM_START of ts_requant.h
-
-
 def in_groups(k) -> dict[str, np.ndarray | None]:
-    """Tables of a step for ts_groups.h: weights in groups, inputs as they are, not counted from -128; requantisation by ts_requant.h."""
+    """Tables of a step for ts_groups.h: weights in groups, biases for inputs as they are, and words of struct ts_requant where they do."""
     weight, bias = k.weight.astype(np.int64), k.bias + 128 * k.weight.astype(np.int64).sum(axis=1)
     negative, positive = np.minimum(weight, 0).sum(axis=1), np.maximum(weight, 0).sum(axis=1)
     found = requant_words(k, bias, 127 * negative - 128 * positive, 127 * positive - 128 * negative)

@@ -183,6 +183,7 @@ EXAMPLES = [
     _example((3, 3, 2), (1, 1), 5, 9, big=640.0, most=1, bias=9, per_channel=False),
     _example((3, 3, 9), (1, 1), 22, 10, big=450.0, most=3, bias=40, constant=True),     # shifts of 1 and 2; channels that are one number
     _example((2, 2, 110), (2, 3), 8, 11, padding="same", big=0.7, least=60),           # sums that no other may share a word with
-    _example((5, 5, 1), (3, 3), 8, 12, padding="same", dilation=(1, 3), x_zero=90),     # columns of windows all outside
+    _example((5, 2, 1), (3, 2), 8, 12, padding="same", dilation=(1, 3), x_zero=90),     # windows that are outside on both sides
+    _example((4, 9, 1), (2, 4), 8, 14, padding="same", dilation=(1, 2), stride=(1, 3), x_zero=90),
     _example((3, 7, 17), (1, 1), 12, 13, stride=(2, 2), big=8.0),
 ]
