@@ -91,6 +91,9 @@ def test_channels_that_are_not_computed_are_told(tmp_path):
 def test_show_lists_the_arena_where_it_is_asked_to():
     assert "are in use at once" in tinystream("show", APP, "--memory").out
     assert "are in use at once" not in tinystream("show", APP).out
+    told = json.loads(tinystream("show", APP, "--memory", "--json").out)
+    assert told["arena_lower_bound"] <= max(b["offset"] + b["bytes"] for b in told["buffers"]) <= told["arena_bytes"]
+    assert "buffers" not in json.loads(tinystream("show", APP, "--json").out)
 
 
 def test_a_step_is_told_with_its_bytes():
