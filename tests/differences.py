@@ -153,6 +153,10 @@ def main() -> None:
     for name, columns in rows.items():
         if any(c.differing or c.missing for found in columns.values() for c in found):
             print(f"| {name} | " + " | ".join(together(columns[place]) for place in names) + " |")
+    for name, columns in rows.items():
+        for place, found in columns.items():
+            for said in {c.missing for c in found if c.missing}:
+                print(f"{name}, {place}: {said} ({sum(c.missing == said for c in found)} of {len(found)} files)", file=sys.stderr)
     print(f"\n{len(cases)} files of {len(rows)} operators and models in all")
 
 

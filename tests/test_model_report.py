@@ -223,6 +223,14 @@ def test_the_first_difference_is_that_of_the_earliest_call():
     assert found.first == (1, 1, 0, 0.0, -4.0)
 
 
+def test_outputs_of_another_size_are_not_compared():
+    model, ours = open_model(MODEL.read_bytes(), "model.tflite"), [np.zeros((3, 2), np.int8)]
+    assert compared(Comparison("some"), model, ours, [np.zeros((3, 4), np.int8)]).says == (
+        "not compared: it gives [12] values, where [6] belong"
+    )
+    assert compared(Comparison("some"), model, ours, []).missing
+
+
 def test_an_interpreter_that_kills_its_process_takes_nothing_with_it(monkeypatch):
     installed(REFERENCE)
     monkeypatch.setenv("PYTHONFAULTHANDLER", "")
