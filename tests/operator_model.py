@@ -139,12 +139,14 @@ def flowing(*shape: int, scale: float = 0.05, zero: int = -7) -> tuple:
 
 
 def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 0, options: dict | None = None, result: int = 0) -> bytes:
-    """The file of one operator.  A tensor is (shape, type, bytes or None, scales, zeros, axis[, is variable]).
+    """The file of one operator.  A tensor is (shape, type, bytes or None, scales, zeros, axis[, is variable]); None is an input left out.
 
     result: which of the outputs is the model's.
     """
     number = BUILTIN.index(operator) if isinstance(operator, str) else operator
-    tensors = [*inputs, *outputs]
+    tensors = [t for t in (*inputs, *outputs) if t is not None]
+    at = iter(range(len(tensors)))
+    x, y = ([-1 if t is None else next(at) for t in ends] for ends in (inputs, outputs))
     b = flatbuffers.Builder(4096)
     raws = [b"", *(t[2] for t in tensors if t[2])]
     buffers = [table(b, {0: ("offset", b.CreateByteVector(raw))} if raw else {}) for raw in raws]
@@ -153,11 +155,11 @@ def one_operator(operator: int | str, inputs: list, outputs: list, union: int = 
         filled += raw is not None
         made.append(tensor(b, shape, dtype, filled if raw else 0, f"t{i}", scales, zeros, axis, *variable))
     told = {3: ("uint8", union), 4: ("offset", table(b, options or {}))} if union else {}
-    ends = {1: ("offset", ints(b, range(len(inputs)))), 2: ("offset", ints(b, range(len(inputs), len(tensors))))}
+    ends = {1: ("offset", ints(b, x)), 2: ("offset", ints(b, y))}
     made_operator = table(b, {0: ("uint32", 0), **ends, **told})
     vectors = {slot: ("offset", offsets(b, members)) for slot, members in {0: made, 3: [made_operator]}.items()}
-    flow = [i for i, t in enumerate(inputs) if t[2] is None and len(t) == 6]
-    graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [len(inputs) + result]))})
+    flow = [i for i, t in zip(x, inputs) if t is not None and t[2] is None and len(t) == 6]
+    graph = table(b, {**vectors, 1: ("offset", ints(b, flow)), 2: ("offset", ints(b, [y[result]]))})
     version = 1 if number in (BUILTIN.index("HARD_SWISH"), BUILTIN.index("PRELU")) else 2
     code = table(b, {0: ("int8", min(number, 127)), 2: ("int32", version), 3: ("int32", number)})
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers}.items()}

@@ -12,6 +12,7 @@ from tinystream.plan.builtin import BUILTIN
 from tinystream.plan.model import DTYPES
 
 SCALE, ZERO = 0.05, -7
+FIRST_VERSION = ("SHAPE", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
 
 @dataclass
@@ -45,17 +46,17 @@ class Graph:
             self.operators.append(("VAR_HANDLE", [], [name], 111, {0: ("string", ""), 1: ("string", variable)}))
         return name
 
-    def read(self, variable: str, *shape: int) -> str:
-        y = self.flow(f"{variable}_past{len(self.tensors)}", *shape)
+    def read(self, variable: str, *shape: int, **told) -> str:
+        y = self.flow(f"{variable}_past{len(self.tensors)}", *shape, **told)
         self.operators.append(("READ_VARIABLE", [self.handle(variable)], [y], 0, {}))
         return y
 
     def assign(self, variable: str, value: str) -> None:
         self.operators.append(("ASSIGN_VARIABLE", [self.handle(variable), value], [], 0, {}))
 
-    def concatenate(self, y: str, *x: str, axis: int = 1) -> str:
+    def concatenate(self, y: str, *x: str, axis: int = 1, **told) -> str:
         size = sum(self.tensors[t][0][axis] for t in x)
-        self.flow(y, *(size if n == axis else m for n, m in enumerate(self.tensors[x[0]][0])))
+        self.flow(y, *(size if n == axis else m for n, m in enumerate(self.tensors[x[0]][0])), **told)
         self.operators.append(("CONCATENATION", [*x], [y], 10, {0: ("int32", axis)}))
         return y
 
@@ -66,10 +67,34 @@ class Graph:
         self.operators.append(("SLICE", [x, *told], [y], 0, {}))
         return y
 
-    def add(self, y: str, a: str, b: str) -> str:
-        self.flow(y, *self.tensors[a][0])
+    def add(self, y: str, a: str, b: str, **told) -> str:
+        self.flow(y, *self.tensors[a][0], **told)
         self.operators.append(("ADD", [a, b], [y], 11, {}))
         return y
+
+    def mul(self, y: str, a: str, b: str, **told) -> str:
+        self.flow(y, *self.tensors[a][0], **told)
+        return self.operator("MUL", [a, b], y, 21)
+
+    def sub(self, y: str, a: str, b: str, **told) -> str:
+        self.flow(y, *self.tensors[a][0], **told)
+        return self.operator("SUB", [a, b], y, 28)
+
+    def function(self, kind: str, y: str, x: str) -> str:
+        """LOGISTIC or TANH: their scales are given."""
+        told = {"LOGISTIC": dict(scale=1 / 256, zero=-128), "TANH": dict(scale=1 / 128, zero=0)}[kind]
+        self.flow(y, *self.tensors[x][0], **told)
+        return self.operator(kind, [x], y)
+
+    def dense(self, y: str, x: str, units: int, **told) -> str:
+        """A dense layer with random weights."""
+        rng, inputs = np.random.default_rng(len(self.tensors)), self.tensors[x][0][-1]
+        scale = float(np.float32(0.02 / np.sqrt(inputs)))
+        weight, bias = self.constant(rng.integers(-127, 128, (units, inputs)), "int8"), self.constant(rng.integers(-900, 900, units))
+        self.tensors[weight] += ([scale], [0])
+        self.tensors[bias] += ([float(np.float32(scale) * np.float32(self.tensors[x][3][0]))], [0])
+        self.flow(y, 1, units, **told)
+        return self.operator("FULLY_CONNECTED", [x, weight, bias], y, 8)
 
     def call_once(self) -> None:
         self.operators.append(("CALL_ONCE", [], [], 103, {0: ("int32", 1)}))
@@ -108,7 +133,7 @@ def streaming_model(*graphs: Graph) -> bytes:
     codes = []
     for kind in kinds:
         builtin = BUILTIN.index(kind)
-        codes.append(table(b, {0: ("int8", min(builtin, 127)), 2: ("int32", 1 if kind == "SHAPE" else 2), 3: ("int32", builtin)}))
+        codes.append(table(b, {0: ("int8", min(builtin, 127)), 2: ("int32", 1 if kind in FIRST_VERSION else 2), 3: ("int32", builtin)}))
     parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: codes, 2: made, 4: buffers}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
     return bytes(b.Output())

@@ -94,10 +94,6 @@ def test_a_missing_file_is_told_by_its_path(tmp_path):
     [
         ("mlperf_tiny/kws_ref_model_float32", "tensor 'input_1' of kws_ref_model_float32.tflite is float32; only int8 models are compiled"),
         ("tflm/hello_world_float", "is float32; only int8 models are compiled"),
-        (
-            "tflm/trained_lstm_int8",
-            "1 of 4 operators of trained_lstm_int8.tflite have no integer kernel here: UNIDIRECTIONAL_SEQUENCE_LSTM (#0)",
-        ),
         ("tflm/audio_preprocessor_int8", "SIGNALWINDOW of int16 (#0)"),
     ],
 )

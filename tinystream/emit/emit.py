@@ -196,7 +196,8 @@ def declare(plan: Plan, step: Step, names: dict[tuple[str, str], str]) -> str:
 
 
 def reset(plan: Plan) -> Iterator[str]:
-    """The state is filled here, so that it costs no flash for start values."""
+    """The state is filled here, so that start values cost no flash, but for those that differ from place to place."""
+    names = table_names(plan)
     for step in plan.steps:
         if not step.state:
             continue
@@ -206,8 +207,9 @@ def reset(plan: Plan) -> Iterator[str]:
             name = f"{step.name}_{n}"
             if not v.any():
                 yield f"    memset({name}, 0, sizeof {name});"
+            elif f"{n}_start" in step.stored:
+                yield f"    memcpy({name}, {names[step.name, f'{n}_start']}, sizeof {name});"
             else:
-                assert (v == v.flat[0]).all(), f"{name}: a state starts with one value; a table is what differs from place to place"
                 yield f"    for (size_t i = 0; i < {v.size}; i++) {name}[i] = {number(v.flat[0])};"
         members = [f".{n} = {f'{step.name}_{n}' if isinstance(v, np.ndarray) else number(v)}" for n, v in step.state.items()]
         line = f"    {step.name}_state = (struct ts_{step.kind}_state){{"
@@ -284,9 +286,10 @@ def announce(plan: Plan) -> list[str]:
 def arguments(plan: Plan, step: Step) -> tuple[list[str], list[str]]:
     """(k, s), (x …, y): in this order, always; k only where there is something to tell, s where something is kept."""
     told = [f"&{step.name}"] if step.params or step.tables or step.scratch else []
-    kept = [f"&{step.name}_state"] if step.state else []
+    owner = plan.steps[step.sources[-1]] if step.writes else step
+    kept = [f"&{owner.name}_state"] if owner.state else []
     names = input_names(plan)
-    x = [f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.sources]
+    x = [f"arena.{plan.steps[j].name}.y" if j >= 0 else names[-1 - j] for j in step.given]
     return [*told, *kept], [*x, f"arena.{step.name}.y"]
 
 
@@ -303,7 +306,7 @@ def table_list(plan: Plan) -> list[tuple[object, str, np.ndarray]]:
     """(identity, C name, array) of every table that differs from all before it."""
     seen: dict[object, tuple[object, str, np.ndarray]] = {}
     for step in plan.steps:
-        for n, t in step.tables.items():
+        for n, t in step.stored.items():
             identity = (t.dtype.str, t.tobytes())
             seen.setdefault(identity, (identity, f"{plan.name}_{step.name}_{n}", t))
     return list(seen.values())
@@ -312,7 +315,7 @@ def table_list(plan: Plan) -> list[tuple[object, str, np.ndarray]]:
 def table_names(plan: Plan) -> dict[tuple[str, str], str]:
     """The C name of each step's table, by step and member."""
     by_content = {identity: name for identity, name, _ in table_list(plan)}
-    return {(s.name, n): by_content[t.dtype.str, t.tobytes()] for s in plan.steps for n, t in s.tables.items()}
+    return {(s.name, n): by_content[t.dtype.str, t.tobytes()] for s in plan.steps for n, t in s.stored.items()}
 
 
 def signature(name: str, table: np.ndarray) -> str:

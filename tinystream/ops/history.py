@@ -2,7 +2,7 @@
 
     y = past, x;   then past = the end of y
 
-`past` are the last values before x, oldest first: `start` each, before there were any.  How the four become one is told in
+`past` are the last values before x, oldest first: `start`, before there were any.  How the four become one is told in
 tinystream/plan/variables.py.
 
 Source: tflite-micro, read_variable.cc, assign_variable.cc, micro_resource_variable.cc.
@@ -23,32 +23,30 @@ from tinystream.plan.step import Step
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """How many values are remembered, and what each is at the start."""
+    """What is remembered at the start."""
 
-    past: int
-    start: int
+    start: np.ndarray
 
     @classmethod
     def read(cls, operator: Operator) -> History:
         start = operator.constant(1, operator.y.dtype)
-        if start is None or not start.size or (start != start.flat[0]).any():
-            raise operator.refuse("starts with values that differ from each other", "start a variable with one value, such as zeros")
-        return cls(start.size, int(start.flat[0]))
+        assert start is not None, "plan/variables.py has put it there"
+        return cls(start.ravel())
 
     def plan(self, x: Signal) -> Step:
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal((self.past + x.size,), x.dtype, x.rate_hz, x.scale, x.zero),
-            params=dict(bytes=element_bytes(x), past=self.past, fresh=x.size),
-            state=dict(values=np.full(self.past, self.start, x.dtype)),
-            cost=dict(mem=4 * self.past + 2 * x.size),
-            says=f"the {self.past} values before, and {x.size} new",
+            y=Signal((self.start.size + x.size,), x.dtype, x.rate_hz, x.scale, x.zero),
+            params=dict(bytes=element_bytes(x), past=self.start.size, fresh=x.size),
+            state=dict(values=self.start),
+            cost=dict(mem=4 * self.start.size + 2 * x.size),
+            says=f"the {self.start.size} values before, and {x.size} new",
         )
 
     def ideal(self, x, blocks):
-        stream = np.concatenate([np.full(self.past, x[0].real(self.start)), blocks.ravel()])
-        return np.stack([stream[i * x[0].size :][: self.past + x[0].size] for i in range(len(blocks))])
+        stream = np.concatenate([x[0].real(self.start), blocks.ravel()])
+        return np.stack([stream[i * x[0].size :][: self.start.size + x[0].size] for i in range(len(blocks))])
 
 
 BOUND = 1e-9  # counts: values only move
@@ -74,8 +72,8 @@ def _signal(*shape, dtype="int8"):
 
 
 EXAMPLES = [
-    (History(80, -128), _signal(3, 40)),
-    (History(50, -7), _signal(1, 1, 9)),
-    (History(5, 3), _signal(5)),
-    (History(7, -300), _signal(2, 4, dtype="int16")),
+    (History(np.full(80, -128, np.int8)), _signal(3, 40)),
+    (History(np.full(50, -7, np.int8)), _signal(1, 1, 9)),
+    (History(np.arange(5, dtype=np.int8)), _signal(5)),
+    (History(np.full(7, -300, np.int16)), _signal(2, 4, dtype="int16")),
 ]

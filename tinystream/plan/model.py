@@ -37,7 +37,7 @@ from tinystream.plan.operator import ALIASES, OWN_STATE, WIDE, Graph, Operator, 
 from tinystream.plan.signal import Signal
 from tinystream.plan.simple import simplified
 from tinystream.plan.step import Step
-from tinystream.plan.variables import without_variables
+from tinystream.plan.variables import with_clock, without_variables
 
 LEAST_SCALE = 2.0**-60  # less, or the inverse of more, is damage: products and ratios of three scales must be numbers
 LARGEST = 1 << 26  # elements of one tensor: more is damage, not a model for a microcontroller
@@ -106,7 +106,8 @@ class Model:
         """The operators that the output depends on and the int8 part contains; ModelError where one has no kernel."""
         start, wanted, needed = {t.index for t in self.inputs}, {t.index for t in self.outputs}, []
         for operator in reversed(self.operators):
-            if any(t.index in wanted for t in operator.outputs) and not any(t.index in start for t in operator.outputs):
+            read = operator.kind == "assign_variable" or any(t.index in wanted for t in operator.outputs)
+            if read and not any(t.index in start for t in operator.outputs):
                 needed.append(operator)
                 wanted |= {t.index for t in operator.flowing}
         return needed[::-1]
@@ -157,7 +158,9 @@ def open_model(data: bytes, name: str, outputs: Sequence[int] | None = None) -> 
     if outputs is not None:
         main = replace(main, outputs=tuple(output_of(main, name, n) for n in outputs))
     operators = without_variables([main, *graphs[1:]])
-    return strip_ends(Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest(), main.shapes))
+    model = Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest(), main.shapes)
+    stripped = strip_ends(model)
+    return replace(stripped, operators=with_clock(stripped.operators, stripped.inputs[0])) if stripped.inputs else stripped
 
 
 def output_of(main: Graph, name: str, number: int) -> Tensor:
@@ -411,7 +414,7 @@ def tensor_mistakes(model: Model) -> Iterator[ModelError]:
             yield op.refuse("changes the number of values or their scale", "convert the model again")
 
 
-CHANGE_TYPE = ("quantize", "dequantize", "softmax")  # operators whose output may be of another type than their input
+CHANGE_TYPE = ("quantize", "dequantize", "softmax", "var_handle")  # operators whose output may be of another type than their input
 
 
 def more(tensors: Sequence[Tensor]) -> str:

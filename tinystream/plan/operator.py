@@ -162,7 +162,7 @@ def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
 # --- by name ----------------------------------------------------------------------------------------------------------
 
 
-OWN_STATE = ("svdf",)  # operators that remember something in a variable tensor of their own
+OWN_STATE = ("svdf", "unidirectional_sequence_lstm")  # operators that remember something in a variable tensor of their own
 ALIASES = ("reshape", "squeeze", "expand_dims")  # operators that give what they read
 FLOAT_FUNCTIONS = ("abs", "ceil", "cos", "elu", "exp", "floor", "log", "neg", "relu", "round", "rsqrt", "sin", "sqrt", "square", "tanh")
 """Functions of single values that converters may leave in float32, between DEQUANTIZE and QUANTIZE."""
@@ -181,7 +181,9 @@ MODULES = {
     "gelu": "function",
     "neg": "function",
     "dequantize": "function",
-    "read_variable": "history",
+    "read_variable": "history",  # these three as plan/variables.py makes them
+    "var_handle": "recall",
+    "assign_variable": "remember",
     "quantize_int16": "requantize_wide",
     "quantize_int32": "requantize_wide",
     "relu_int16": "leaky_relu_int16",

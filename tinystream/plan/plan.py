@@ -62,7 +62,7 @@ class Plan:
     @property
     def table_bytes(self) -> int:
         """Constant tables; equal ones count once, as they are emitted once."""
-        return sum(t.nbytes for t in {(t.dtype.str, t.tobytes()): t for s in self.steps for t in s.tables.values()}.values())
+        return sum(t.nbytes for t in {(t.dtype.str, t.tobytes()): t for s in self.steps for t in s.stored.values()}.values())
 
     def conditions(self) -> list[frozenset[int]]:
         """For each step, the waiting steps that must all have fired for it to run."""
@@ -104,7 +104,7 @@ def lay_out(steps: Sequence[Step], kept: Collection[int] = ()) -> tuple[Buffer, 
     """Buffers of all outputs and scratch arrays, placed; an output lives until its last reader has run, those that are kept to the end."""
     last_read = list(range(len(steps)))
     for j, step in enumerate(steps):
-        for i in step.sources:
+        for i in step.given:
             if i >= 0:
                 last_read[i] = j
     for i in kept:

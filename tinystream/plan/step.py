@@ -25,10 +25,11 @@ class Step:
     y:       what goes out.
     params:  int constants.
     tables:  constant arrays, in flash.  Equal tables of several steps are stored once.
-    state:   start values of what it remembers, in RAM: arrays, or ints (int32 in C).
+    state:   start values of what it remembers, in RAM: arrays, or ints (int32 in C).  Those of an array that differ are a table, too.
     scratch: arrays it needs only while it runs, as name -> (dtype, length); they share the arena, as members of k.
     sources: whose outputs it reads: indices of steps, counted from the first step its stage planned; -1 is what the
              stage itself reads.  The planner makes them indices into the plan, where -1 is the app's input.
+    writes:  its last source is the step whose state it is given, and changes: what that step gives next time.  run() does not get it as x.
     waits:   run() may say "nothing yet"; what follows it then does not run.
     inplace: y may lie in the memory of source 0, which has the same dtype; the kernel allows y == x.
     gap:     bytes; y may lie over the memory of source 0 if it begins at least so much before it, or, where it is negative, at most so
@@ -45,6 +46,7 @@ class Step:
     state: dict[str, np.ndarray | int] = field(default_factory=dict)
     scratch: dict[str, tuple[str, int]] = field(default_factory=dict)
     sources: tuple[int, ...] = (-1,)
+    writes: bool = False
     waits: bool = False
     inplace: bool = False
     gap: int | None = None
@@ -54,6 +56,7 @@ class Step:
 
     def __post_init__(self) -> None:
         assert len(self.x) == len(self.sources), f"{self.kind}: one source a signal"
+        assert not (self.writes and self.state), f"{self.kind}: one state a step"
         assert not self.inplace or self.x[0].dtype == self.y.dtype, f"{self.kind}: in place needs one dtype"
 
     @property
@@ -85,9 +88,20 @@ class Step:
         return self.code.run
 
     @property
+    def given(self) -> tuple[int, ...]:
+        """The sources whose outputs run() gets."""
+        return self.sources[: len(self.sources) - self.writes]
+
+    @property
+    def stored(self) -> dict[str, np.ndarray]:
+        """All arrays in flash: its tables, and start values that differ from place to place, as <name>_start."""
+        arrays = {n: v for n, v in self.state.items() if isinstance(v, np.ndarray)}
+        return self.tables | {f"{n}_start": v for n, v in arrays.items() if (v != v.flat[0]).any()}
+
+    @property
     def flash_bytes(self) -> int:
         """Constant tables of this step alone, without code."""
-        return sum(t.nbytes for t in self.tables.values())
+        return sum(t.nbytes for t in self.stored.values())
 
     @property
     def state_bytes(self) -> int:

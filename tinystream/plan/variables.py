@@ -1,9 +1,10 @@
 """Turn the variables of a streaming model into operators with state.
 
 A variable lives from one call of the model to the next: VAR_HANDLE names it, READ_VARIABLE reads it, ASSIGN_VARIABLE writes
-it, and a subgraph that CALL_ONCE names gives it its start value.  A Step owns its state, and a chunk of blocks passes through
-one step before the next step sees it; so a variable must be something that one step can keep by itself.  It is, where it is
-a delay line, and that is what a streaming convolution makes of it:
+it, and a subgraph that CALL_ONCE names gives it its start value.  plan/assignments.py brings each to one reading at the beginning of a call
+and one writing at its end.
+
+A delay line, which a streaming convolution makes of it, is something that one step can keep by itself:
 
     READ_VARIABLE -> past                       CONCATENATION(past, x) -> window -> the convolution
     ASSIGN_VARIABLE <- the end of window
@@ -14,8 +15,11 @@ How it is found: a tensor is followed back through the operators that only lay v
 pieces of what READ_VARIABLE and other operators gave.  The new value must be the last P of (past + x).  Whatever reads a
 part of (past + x) then reads `history`, through a SLICE where it is not all of it; what nobody reads is not remembered.
 So the order and form of these operators do not matter, several readers may look at windows of different length, and a
-delay without CONCATENATION works as well.  A variable whose new value is computed from its old one (a recurrent layer, a
-running mean) is refused: it cannot be told block by block from what the step reads.
+delay without CONCATENATION works as well.
+
+Any other variable, whose new value is computed from its old one (a recurrent layer, a running mean) or from itself by way of another
+variable, becomes two operators: ops/recall.py gives the value of the call before, ops/remember.py takes the new one.  The second
+reads the first, so that no plan puts it before; steps between the two cannot take many blocks at once.
 """
 
 from __future__ import annotations
@@ -27,12 +31,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinystream.errors import ModelError
+from tinystream.plan.assignments import SELF_MADE, Uses, assigned, handles, in_file_order, named, start_values, uses_of
 from tinystream.plan.flatbuffer import damaged
 from tinystream.plan.operator import ALIASES, Graph, Operator, Tensor, code, same_scale
 
-INIT_SUBGRAPH = 0  # slot of CallOnceOptions
-CONTAINER, SHARED_NAME = 0, 1  # slots of VarHandleOptions
-SELF_MADE = ("call_once", "var_handle", "read_variable", "assign_variable")
 MOST_PIECES = 64  # of one tensor: more is not looked through
 
 
@@ -75,49 +77,61 @@ class Variable:
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class Circle:
+    """A variable whose new value depends on its old one.
+
+    past: what READ_VARIABLE gives first.
+    new:  what is written for the next call.
+    start: its values before the first call.
+    """
+
+    name: str
+    past: Tensor
+    new: Tensor
+    start: np.ndarray
+    assign: Operator
+
+
 def without_variables(graphs: Sequence[Graph]) -> tuple[Operator, ...]:
-    """The operators of the first graph, with `read_variable` operators that ops/history.py computes for its variables."""
-    main = graphs[0]
-    if not any(op.kind in SELF_MADE for op in main.operators):
-        return main.operators
-    reads, pieces = followed(main)
-    variables = [found for name in reads if (found := variable(name, reads[name], main, graphs, pieces))]
-    made = rewritten(main, variables, pieces)
-    return in_order(main, made, {v.assign.index: v.name for v in variables})
+    """The operators of the first graph, with those in the place of its variables that their modules compute."""
+    if not any(op.kind in SELF_MADE for op in graphs[0].operators):
+        return graphs[0].operators
+    main = in_file_order(graphs)
+    found = {name: use for name, use in uses_of(main).items() if use.reads}
+    pieces = followed(main)
+    lines = {name: line for name, use in found.items() if (line := delay_line(name, use, main, graphs, pieces))}
+    while True:
+        circles = [circle(name, use, main, graphs) for name, use in found.items() if name not in lines]
+        ordered, waiting = in_order(main, rewritten(main, list(lines.values()), circles, pieces))
+        if not waiting:
+            return ordered
+        way = {op.index for op in turning(waiting) if op.kind == "read_variable"}
+        if not way:
+            raise damaged("operators wait for each other")
+        lines = {name: line for name, line in lines.items() if line.assign.index not in way}
+
+
+def with_clock(operators: Iterable[Operator], x: Tensor) -> tuple[Operator, ...]:
+    """The operators, of which those that give a variable's old value do so whenever x comes."""
+    return tuple(replace(op, inputs=(x, *op.inputs[1:])) if op.kind == "var_handle" else op for op in operators)
 
 
 # --- finding ----------------------------------------------------------------------------------------------------------
 
 
-def handles(graph: Graph) -> dict[int, str]:
-    """The name of the variable that each resource tensor stands for."""
-    found = {}
-    for op in graph.operators:
-        if op.kind == "var_handle" and op.outputs:
-            container, name = (op.options.string(slot) if op.options else "" for slot in (CONTAINER, SHARED_NAME))
-            found[op.y.index] = f"{container}/{name}" if container else name
-    return found
-
-
-def named(op: Operator, names: dict[int, str]) -> str:
-    if not op.inputs or op.inputs[0] is None or op.inputs[0].index not in names:
-        raise damaged(f"{op.label} names no variable")
-    return names[op.inputs[0].index]
-
-
-def followed(main: Graph) -> tuple[dict[str, list[Operator]], dict[int, tuple[Piece, ...]]]:
-    """The operators that read each variable, and the pieces of every tensor that is made of others' values."""
+def followed(main: Graph) -> dict[int, tuple[Piece, ...]]:
+    """The pieces of every tensor that is made of others' values."""
     names = handles(main)
-    reads: dict[str, list[Operator]] = {}
+    first: dict[str, Tensor] = {}
     pieces: dict[int, tuple[Piece, ...]] = {}
     for op in main.operators:
         if op.kind == "read_variable":
-            first = reads.setdefault(named(op, names), [])
-            first.append(op)
-            pieces[op.y.index] = (Piece(first[0].y.index, 0, first[0].y.size),)
+            past = first.setdefault(named(op, names), op.y)
+            pieces[op.y.index] = (Piece(past.index, 0, past.size),)
         elif op.outputs and (made := seen_through(op, pieces)):
             pieces[op.y.index] = made
-    return reads, pieces
+    return pieces
 
 
 def pieces_of(tensor: Tensor, pieces: dict[int, tuple[Piece, ...]]) -> tuple[Piece, ...]:
@@ -161,67 +175,36 @@ def cut(pieces: tuple[Piece, ...], start: int, stop: int) -> tuple[Piece, ...]:
     return tuple(made)
 
 
-def variable(name: str, reads: list[Operator], main: Graph, graphs: Sequence[Graph], pieces: dict) -> Variable | None:
-    """A variable as a delay line; ModelError where it is none."""
-    names = handles(main)
-    assigns = [op for op in main.operators if op.kind == "assign_variable" and named(op, names) == name]
-    if len(assigns) != 1 or any(op.index > assigns[0].index for op in reads):
-        raise ModelError(
-            f"variable '{name}' is written {len(assigns)} times, or read after it was written", "write each variable once, at the end"
-        )
-    past, new = reads[0].y, assigned(assigns[0])
+def delay_line(name: str, use: Uses, main: Graph, graphs: Sequence[Graph], pieces: dict[int, tuple[Piece, ...]]) -> Variable | None:
+    """A variable as a delay line; None where it is none."""
+    past, new = use.reads[0].y, assigned(use.assigns[0])
     made, P = pieces_of(new, pieces), past.size
     x = made[-1].tensor
     N = made[-1].stop
     shifted = (Piece(past.index, N, P), Piece(x, 0, N)) if N < P else (Piece(x, N - P, N),)
     tensor = {t.index: t for t in [*main.inputs, *(op.y for op in main.operators if op.outputs)]}.get(x)
-    if made != shifted or tensor is None or tensor.size != N or not new.size == P == reads[-1].y.size or x == past.index:
-        raise refused(name)
+    if made != shifted or tensor is None or tensor.size != N or x == past.index:
+        return None
     if not same_scale(past, new) or not same_scale(past, tensor):
-        raise ModelError(f"variable '{name}' is read at another scale than it is written", "convert the model again")
-    return Variable(name, past, tensor, start_values(name, past, main, graphs), assigns[0])
+        return None
+    return Variable(name, past, tensor, start_values(name, past, main, graphs), use.assigns[0])
 
 
-def refused(name: str) -> ModelError:
-    return ModelError(
-        f"variable '{name}' is computed from its own value of the call before; only what is remembered as it was is compiled",
-        "streaming convolutions are; recurrent layers are not",
-    )
-
-
-def assigned(op: Operator) -> Tensor:
-    if len(op.inputs) < 2 or op.inputs[1] is None:
-        raise damaged(f"{op.label} writes nothing")
-    return op.inputs[1]
-
-
-def start_values(name: str, past: Tensor, main: Graph, graphs: Sequence[Graph]) -> np.ndarray:
-    """What CALL_ONCE writes to the variable; its zero where it writes nothing, as TFLM has it."""
-    values = np.full(past.size, past.zero, past.dtype) if past.quantised else None
-    for call in main.operators:
-        if call.kind != "call_once":
-            continue
-        index = call.option(INIT_SUBGRAPH)
-        if not 1 <= index < len(graphs):
-            raise damaged(f"{call.label} calls subgraph {index} of {len(graphs)}")
-        names = handles(graphs[index])
-        for op in graphs[index].operators:
-            if op.kind == "assign_variable" and named(op, names) == name:
-                values = assigned(op).data
-    if values is None or values.dtype != past.dtype or values.size != past.size:
-        what = f"variable '{name}' starts with something else than {past.size} constants of {past.dtype}"
-        raise ModelError(what, "convert the model again")
-    return values.ravel()
+def circle(name: str, use: Uses, main: Graph, graphs: Sequence[Graph]) -> Circle:
+    past, new = use.reads[0].y, assigned(use.assigns[0])
+    if new.data is not None:
+        raise ModelError(f"variable '{name}' is written constants at every call", "convert the model again")
+    return Circle(name, past, new, start_values(name, past, main, graphs), use.assigns[0])
 
 
 # --- rewriting --------------------------------------------------------------------------------------------------------
 
 
-def rewritten(main: Graph, variables: list[Variable], pieces: dict[int, tuple[Piece, ...]]) -> list[Operator]:
-    """The operators, with one for each variable that somebody reads, and one for each part of it that is read."""
+def rewritten(main: Graph, lines: list[Variable], circles: list[Circle], pieces: dict[int, tuple[Piece, ...]]) -> list[Operator]:
+    """The operators, with one for each delay line that somebody reads, one for each part of it that is read, and two for each circle."""
     makers = {op.y.index: op for op in main.operators if op.outputs}
-    views: dict[int, list[tuple[Tensor, int, int]]] = {i: [] for i in range(len(variables))}
-    queue = [*main.outputs, *(v.x for v in variables)]
+    views: dict[int, list[tuple[Tensor, int, int]]] = {i: [] for i in range(len(lines))}
+    queue = [*main.outputs, *(v.x for v in lines), *(c.new for c in circles)]
     queue += [t for op in main.operators if op.kind not in SELF_MADE and op.outputs and op.y.index not in pieces for t in op.flowing]
     seen = set()
     while queue:
@@ -229,7 +212,7 @@ def rewritten(main: Graph, variables: list[Variable], pieces: dict[int, tuple[Pi
         if tensor.index in seen or tensor.index not in pieces:
             continue
         seen.add(tensor.index)
-        placed = [(i, place) for i, v in enumerate(variables) if (place := v.place(pieces[tensor.index]))]
+        placed = [(i, place) for i, v in enumerate(lines) if (place := v.place(pieces[tensor.index]))]
         if placed:
             views[placed[0][0]].append((tensor, *placed[0][1]))
         elif makers[tensor.index].kind not in SELF_MADE:  # a view of something else: it stays, and so do its sources
@@ -237,14 +220,18 @@ def rewritten(main: Graph, variables: list[Variable], pieces: dict[int, tuple[Pi
     replaced = {tensor.index for found in views.values() for tensor, _, _ in found}
     kept = [op for op in main.operators if op.kind not in SELF_MADE and op.outputs and op.y.index not in replaced]
     free = main.tensors
-    for i, v in enumerate(variables):
+    for i, v in enumerate(lines):
         if views[i]:
-            kept += delay_line(v, views[i], free)
+            kept += in_one(v, views[i], free)
             free += 3 + 2 * len(views[i])
+    uses = uses_of(main)
+    for c in circles:
+        kept += in_two(c, uses[c.name].reads, free)
+        free += 2
     return kept
 
 
-def delay_line(v: Variable, views: list[tuple[Tensor, int, int]], free: int) -> list[Operator]:
+def in_one(v: Variable, views: list[tuple[Tensor, int, int]], free: int) -> list[Operator]:
     """`history` with as much past as its readers look at, and how each of them sees it.  `free`: the first unused tensor number."""
     front = min(start for _, start, _ in views)
     start = constant(free, v.start[front:], v.past.dtype)
@@ -260,20 +247,32 @@ def delay_line(v: Variable, views: list[tuple[Tensor, int, int]], free: int) -> 
     return made
 
 
+def in_two(c: Circle, reads: list[Operator], free: int) -> list[Operator]:
+    """`recall` and `remember`, and what reads the variable once more."""
+    start = replace(constant(free, c.start, c.past.dtype), shape=c.past.shape)
+    kept = replace(c.new, index=free + 1, name=f"{c.name} for the next call")
+    again = [Operator(op.index, "reshape", None, (c.past,), op.outputs) for op in reads[1:]]
+    made = Operator(reads[0].index, "var_handle", None, (None, start), (c.past,))
+    return [made, *again, Operator(c.assign.index, "assign_variable", None, (c.new, c.past), (kept,))]
+
+
 def constant(index: int, values: Sequence[int] | np.ndarray, dtype: str) -> Tensor:
     data = np.array(values, dtype)
     return Tensor(index, "", data.shape, dtype, np.empty(0), np.empty(0), 0, data)
 
 
-def in_order(main: Graph, operators: list[Operator], names: dict[int, str]) -> tuple[Operator, ...]:
-    """Those that the outputs depend on, each after what it reads; ModelError for a circle."""
+def in_order(main: Graph, operators: list[Operator]) -> tuple[tuple[Operator, ...], list[Operator]]:
+    """(the operators that the outputs depend on, each after what it reads; those that wait for each other, where that cannot be)."""
     makers = {op.y.index: op for op in operators}
+    writers = {op.inputs[1].index: op for op in operators if op.kind == "assign_variable" and op.inputs[1]}
     wanted, needed = [t.index for t in main.outputs], {}
     while wanted:
         op = makers.get(wanted.pop())
         if op and op.y.index not in needed:
             needed[op.y.index] = op
             wanted += [t.index for t in op.flowing]
+            if op.y.index in writers:
+                wanted.append(writers[op.y.index].y.index)
     ordered: list[Operator] = []
     waiting = [op for op in operators if op.y.index in needed]
     while waiting:
@@ -285,18 +284,16 @@ def in_order(main: Graph, operators: list[Operator], names: dict[int, str]) -> t
                 ordered.append(op)
                 del needed[op.y.index]
         if len(later) == len(waiting):
-            raise turning(later, names)
+            break
         waiting = later
-    return tuple(ordered)
+    return tuple(ordered), waiting
 
 
-def turning(waiting: list[Operator], names: dict[int, str]) -> ModelError:
-    """Why operators wait for each other: the variable that the circle goes through."""
+def turning(waiting: list[Operator]) -> list[Operator]:
+    """The operators of one circle among those that wait for each other."""
     makers, way = {op.y.index: op for op in waiting}, [waiting[0]]
     while True:
         before = next(makers[t.index] for t in way[-1].flowing if t.index in makers)
         if before in way:
-            break
+            return way[way.index(before) :]
         way.append(before)
-    name = next((names[op.index] for op in way[way.index(before) :] if op.kind == "read_variable"), None)
-    return damaged("operators wait for each other") if name is None else refused(name)

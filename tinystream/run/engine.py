@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,18 +24,25 @@ class Engine:
 
     A step only reads earlier steps of the same block, so a whole chunk may pass through one step before the next
     step sees it.  Steps without state take the chunk as one batch; a step with state may have a run_many(k, s, *x) ->
-    (which blocks fired, their outputs) beside its run(), for the same numbers sooner.  Outputs do not depend on the chunking.
+    (which blocks fired, their outputs) beside its run(), for the same numbers sooner.  Where a step writes the state of an earlier
+    one, those between the two take turns, block by block.  Outputs do not depend on the chunking.
     """
 
     name = "python"
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        self.turns = taking_turns(plan.steps)
+        after = followers(plan.steps, self.turns)
+        others = [i for i in range(len(plan.steps)) if i not in self.turns]
+        self.before, self.after = ([i for i in others if (i in after) == late] for late in (False, True))
         self.reset()
 
     def reset(self) -> None:
         """Back to the first moment."""
-        self.states = [step.fresh_state() for step in self.plan.steps]
+        self.states: list[SimpleNamespace] = []
+        for step in self.plan.steps:
+            self.states.append(self.states[step.sources[-1]] if step.writes else step.fresh_state())
         self.blocks = 0
 
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]:
@@ -44,9 +52,56 @@ class Engine:
         now = self.blocks + np.arange(len(x[0]))
         self.blocks += len(x[0])
         fired: dict[int, Fired] = {-1 - i: Fired(now, block) for i, block in enumerate(x)}
-        for i, (step, state) in enumerate(zip(self.plan.steps, self.states, strict=True)):
-            fired[i] = fire(step, state, [fired[j] for j in step.sources])
+        for i in self.before:
+            self._fire(i, fired)
+        if self.turns:
+            self._take_turns(now, fired)
+        for i in self.after:
+            self._fire(i, fired)
         return {i: f for i, f in fired.items() if i >= 0 and (want is None or i in want)}
+
+
+    def _fire(self, i: int, fired: dict[int, Fired]) -> None:
+        step = self.plan.steps[i]
+        fired[i] = fire(step, self.states[i], [fired[j] for j in step.sources])
+
+    def _take_turns(self, now: np.ndarray, fired: dict[int, Fired]) -> None:
+        """The steps of a circle, one block after the other."""
+        outside = {j for i in self.turns for j in self.plan.steps[i].sources} - set(self.turns)
+        parts: dict[int, list[Fired]] = {i: [] for i in self.turns}
+        for t in now:
+            block = {j: at_block(fired[j], t) for j in outside}
+            for i in self.turns:
+                self._fire(i, block)
+                parts[i].append(block[i])
+        for i, found in parts.items():
+            fired[i] = Fired(np.concatenate([f.when for f in found]), np.concatenate([f.y for f in found]))
+
+
+def taking_turns(steps: Sequence[Step]) -> list[int]:
+    """The steps between one whose state is written and one that writes it, both among them, in their order."""
+    writers = [i for i, step in enumerate(steps) if step.writes]
+    owners = [steps[i].sources[-1] for i in writers]
+    before = set(writers)
+    for i in reversed(range(len(steps))):
+        if i in before:
+            before |= {j for j in steps[i].sources if j >= 0}
+    return [i for i in sorted(followers(steps, owners)) if i in before]
+
+
+def followers(steps: Sequence[Step], first: Collection[int]) -> set[int]:
+    """These steps and all that depend on one of them."""
+    found = set(first)
+    for i, step in enumerate(steps):
+        if found.intersection(step.sources):
+            found.add(i)
+    return found
+
+
+def at_block(fired: Fired, t: int) -> Fired:
+    """What was given at one block."""
+    low, high = np.searchsorted(fired.when, [t, t + 1])
+    return Fired(fired.when[low:high], fired.y[low:high])
 
 
 def fire(step: Step, state, sources: list[Fired]) -> Fired:
@@ -54,7 +109,8 @@ def fire(step: Step, state, sources: list[Fired]) -> Fired:
     when = sources[0].when
     for source in sources[1:]:
         when = np.intersect1d(when, source.when, assume_unique=True)
-    x = [s.y if len(s.when) == len(when) else s.y[np.isin(s.when, when)] for s in sources]
+    given = sources[: len(step.given)]
+    x = [s.y if len(s.when) == len(when) else s.y[np.isin(s.when, when)] for s in given]
     empty = np.empty((0, *step.y.shape), step.y.dtype)
     if not len(when):
         return Fired(when, empty)
