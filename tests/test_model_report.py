@@ -91,6 +91,9 @@ def test_channels_that_are_not_computed_are_told(tmp_path):
 def test_show_lists_the_arena_where_it_is_asked_to():
     assert "are in use at once" in tinystream("show", APP, "--memory").out
     assert "are in use at once" not in tinystream("show", APP).out
+    told = json.loads(tinystream("show", APP, "--memory", "--json").out)
+    assert told["arena_lower_bound"] <= max(b["offset"] + b["bytes"] for b in told["buffers"]) <= told["arena_bytes"]
+    assert "buffers" not in json.loads(tinystream("show", APP, "--json").out)
 
 
 def test_a_step_is_told_with_its_bytes():
@@ -219,6 +222,14 @@ def test_the_first_difference_is_that_of_the_earliest_call():
     found = compared(Comparison("some"), model, ours, theirs)
     assert (found.calls, found.values, found.differing, found.largest) == (3, 12, 2, 9)
     assert found.first == (1, 1, 0, 0.0, -4.0)
+
+
+def test_outputs_of_another_size_are_not_compared():
+    model, ours = open_model(MODEL.read_bytes(), "model.tflite"), [np.zeros((3, 2), np.int8)]
+    assert compared(Comparison("some"), model, ours, [np.zeros((3, 4), np.int8)]).says == (
+        "not compared: it gives [12] values, where [6] belong"
+    )
+    assert compared(Comparison("some"), model, ours, []).missing
 
 
 def test_an_interpreter_that_kills_its_process_takes_nothing_with_it(monkeypatch):

@@ -27,7 +27,7 @@ from tinystream import __version__
 from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
 from tinystream.app.importers import Wishes, read_published, write_app
-from tinystream.app.model_report import ModelReport, macs_of
+from tinystream.app.model_report import ModelReport, macs_of, memory_as_dict
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
@@ -113,7 +113,8 @@ def show(
     plan, definition = plan_file(app), load(app)
     broken = over_budget(plan, definition.budget)
     if as_json:
-        print(json.dumps(plan_as_dict(plan) | {"over_budget": [error.what for error in broken]}, indent=2))
+        told = plan_as_dict(plan) | (memory_as_dict(plan) if memory else {})
+        print(json.dumps(told | {"over_budget": [error.what for error in broken]}, indent=2))
     else:
         print_plan(plan)
         if memory:

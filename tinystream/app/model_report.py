@@ -113,19 +113,25 @@ def macs_of(step: Step) -> int:
 
 
 def plan_as_dict(plan: Plan) -> dict[str, Any]:
-    """Memory of a plan: what each buffer takes, where and when."""
+    """What a plan of a model takes."""
     return dict(
-        table_bytes=plan.table_bytes, arena_bytes=plan.arena_bytes, arena_lower_bound=lower_bound(plan.buffers),
-        state_bytes=plan.state_bytes, ram_bytes=plan.ram_bytes,
-        computed_macs=sum(map(macs_of, plan.steps)),
+        table_bytes=plan.table_bytes, arena_bytes=plan.arena_bytes, state_bytes=plan.state_bytes, ram_bytes=plan.ram_bytes,
+        computed_macs=sum(map(macs_of, plan.steps)), **memory_as_dict(plan),
+        steps=[
+            dict(step=s.name, kind=s.kind, does=s.says, table_bytes=s.flash_bytes, state_bytes=s.state_bytes, macs=macs_of(s))
+            for s in plan.steps
+        ],
+    )  # fmt: skip
+
+
+def memory_as_dict(plan: Plan) -> dict[str, Any]:
+    """Each buffer of the arena: what it takes, where and when."""
+    return dict(
+        arena_lower_bound=lower_bound(plan.buffers),
         buffers=[
             dict(step=b.step, member=b.member, dtype=b.dtype, bytes=b.bytes, offset=b.offset, first=b.first, last=b.last,
                  in_place_of=b.over, over=b.below)
             for b in plan.buffers
-        ],
-        steps=[
-            dict(step=s.name, kind=s.kind, does=s.says, table_bytes=s.flash_bytes, state_bytes=s.state_bytes, macs=macs_of(s))
-            for s in plan.steps
         ],
     )  # fmt: skip
 

@@ -192,6 +192,9 @@ def foreign(model: Model, x: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]
 
 
 def compared(about: Comparison, model: Model, ours: list[np.ndarray], theirs: list[np.ndarray]) -> Comparison:
+    sizes = [(mine.size, other.size) for mine, other in zip(ours, theirs)]
+    if len(ours) != len(theirs) or any(mine != other for mine, other in sizes):
+        return replace(about, missing=f"it gives {[n for _, n in sizes]} values, where {[n for n, _ in sizes]} belong")
     values, differing, largest, first = 0, 0, 0.0, None
     for n, (mine, other, tensor) in enumerate(zip(ours, theirs, model.outputs)):
         counts = mine.reshape(len(mine), -1)
