@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tinystream.errors import ModelError
 from tinystream.ops.add import EXAMPLES as ADDITIONS
 from tinystream.ops.recall import Recall
 from tinystream.ops.remember import Remember
-from tinystream.plan.model import parse_model
+from tinystream.plan.model import parse_model, read_model
 from tinystream.plan.plan import Wiring, plan_model, plan_steps
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
@@ -160,31 +161,41 @@ def outputs(plan, engine, x, size):
     return np.concatenate([engine.push(x[i : i + size], want=[end])[end].y for i in range(0, len(x), size)])
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_calls_give_what_tflm_gives(name):
+def outputs_of_tflm(data, x):
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="needs the tflite-micro package")
-    data, plan, x = case(name)
-    y = outputs(plan, Engine(plan), x, CALLS)
-    tflm = runtime.Interpreter.from_bytes(data, arena_size=1 << 17)
-    for n, block in enumerate(x):
+    tflm = runtime.Interpreter.from_bytes(data, arena_size=1 << 18)
+    for block in x:
         tflm.set_input(block[None], 0)
         tflm.invoke()
-        np.testing.assert_array_equal(y[n].ravel(), tflm.get_output(0).ravel(), err_msg=f"call {n}")
+        yield tflm.get_output(0).ravel().copy()
+
+
+def outputs_of_tflite(data, x):
+    tflite = pytest.importorskip("tflite_runtime.interpreter", reason="needs tflite-runtime")
+    interpreter = tflite.Interpreter(model_content=data, experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    for block in x:
+        interpreter.set_tensor(given["index"], block[None])
+        interpreter.invoke()
+        yield interpreter.get_tensor(made["index"]).ravel()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_calls_give_what_tflm_gives(name):
+    data, plan, x = case(name)
+    y = outputs(plan, Engine(plan), x, CALLS)
+    for n, want in enumerate(outputs_of_tflm(data, x)):
+        np.testing.assert_array_equal(y[n].ravel(), want, err_msg=f"call {n}")
 
 
 @pytest.mark.parametrize("name", [n for n, (_, given) in CASES.items() if given and n != "gated unit" and n != "one after the other"])
 def test_calls_give_what_tflites_reference_kernels_give(name):
     """But for the tables that TFLite makes from float exp; and it has no value for a variable that was not written."""
-    tflite = pytest.importorskip("tflite_runtime.interpreter", reason="needs tflite-runtime")
     data, plan, x = case(name)
     y = outputs(plan, Engine(plan), x, CALLS)
-    interpreter = tflite.Interpreter(model_content=data, experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF)
-    interpreter.allocate_tensors()
-    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
-    for n, block in enumerate(x):
-        interpreter.set_tensor(given["index"], block[None])
-        interpreter.invoke()
-        np.testing.assert_array_equal(y[n].ravel(), interpreter.get_tensor(made["index"]).ravel(), err_msg=f"call {n}")
+    for n, want in enumerate(outputs_of_tflite(data, x)):
+        np.testing.assert_array_equal(y[n].ravel(), want, err_msg=f"call {n}")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -290,3 +301,35 @@ def test_what_no_order_can_be_told_of_is_refused(build, given, says):
         parse_model(model(build, *([starts(**given)] if given else [])), "model.tflite")
     assert says in error.value.what
     assert error.value.help
+
+
+# --- as TensorFlow converts them ------------------------------------------------------------------------------------------
+
+CONVERTED = ("streaming_gru", "unrolled_gru", "unrolled_lstm")
+
+
+def converted(name):
+    """(file, plan, blocks) of a model that tests/models/make.py has made."""
+    path = Path(__file__).parent / "models" / f"{name}.tflite"
+    plan = plan_model(read_model(path))
+    rng = np.random.default_rng(6)
+    x = rng.integers(-128, 128, (CALLS, *plan.x[0].shape)) >> rng.integers(0, 7, (CALLS, *[1] * len(plan.x[0].shape)))
+    return path.read_bytes(), plan, x.astype(np.int8)
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_converted_layers_give_what_tflm_and_tflites_reference_kernels_give(name):
+    data, plan, x = converted(name)
+    y = outputs(plan, Engine(plan), x, CALLS)
+    for oracle in (outputs_of_tflm, outputs_of_tflite):
+        for n, want in enumerate(oracle(data, x)):
+            np.testing.assert_array_equal(y[n].ravel(), want, err_msg=f"call {n} of {oracle.__name__}")
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_converted_layers_are_the_same_in_c(name):
+    _, plan, x = converted(name)
+    native, want = Native(plan), outputs(plan, Engine(plan), x, CALLS)
+    for size in (CALLS, 7):
+        np.testing.assert_array_equal(outputs(plan, native, x, size), want)
+        native.reset()

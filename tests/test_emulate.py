@@ -41,6 +41,8 @@ SMALL = {  # what a small core lacks, and what it is given: long multiplication 
     "conv_2d": ("tinystream.ops.conv_2d", 0),
     "softmax": ("tinystream.ops.softmax", 0),
     "svdf": ("tinystream.ops.svdf", 0),
+    "lstm": ("tinystream.ops.unidirectional_sequence_lstm", 0),
+    "a state that another step writes": ("tinystream.ops.remember", 0),
 }
 
 

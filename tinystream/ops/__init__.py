@@ -8,6 +8,6 @@ an operator reads its inputs as so many values in a row, of the shape that it wa
 
 An operator that is computed by a file of another name, such as STRIDED_SLICE by slice.py, is in
 `tinystream.plan.operator.MODULES`.  read() may give an object of another file: MUL with a constant is mul_constant.py's.
-An operator with state, svdf.py or history.py, has no BATCHED, but a run_many(k, s, *x) beside run().
+An operator with state, svdf.py or history.py, has no BATCHED, but a run_many(k, s, *x) beside run(); remember.py writes another one's.
 Files that start with _ are shared.
 """

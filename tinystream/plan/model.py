@@ -8,7 +8,7 @@ own shapes and reads its input as so many values in a row; so RESHAPE is no step
 A float model with int8 inside keeps only the inside: QUANTIZE at its input and DEQUANTIZE at its output fall away, and
 the app deals in the int8 values there.  A uint8 tensor is the same values counted from 128 less: as int8 with another zero.
 
-A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state.
+A model that streams has variables, filled by a second subgraph.  plan/variables.py makes each an operator with state, or two of them.
 What no input can change, such as the arithmetic on shapes that converters leave behind, is a constant: plan/fold.py.
 An operator in a form that no kernel has, such as a product of which both sides are repeated, is said in another one: plan/simple.py.
 An operator with several outputs, such as SPLIT, is read as one operator for each.
