@@ -63,7 +63,7 @@ SWAPS = [
 
 def body(text: str) -> int:
     """Where the functions begin: what stands above is declarations and words."""
-    found = re.search(r"^static ", text, re.M)
+    found = re.search(r"^(static|TS_APART) ", text, re.M)
     return found.start() if found else len(text)
 
 

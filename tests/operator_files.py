@@ -1,9 +1,9 @@
-"""More .tflite files of one operator, where no example of tinystream/ops says all that the file must: places, paddings, constants, types."""
+"""More .tflite files of one operator, where no example of tinystream/ops says what the file must: places, paddings, constants, types."""
 
 from __future__ import annotations
 
 import numpy as np
-from operator_model import INT8, INT32, NONE, compared, flowing, numbers, one_operator
+from operator_model import INT8, INT32, NONE, compared, flowing, numbers, one_operator, padded
 
 INT64 = 4
 
@@ -42,6 +42,10 @@ def multiplied(a, b, y, adj_x=0, adj_y=0) -> bytes:
     return one_operator("BATCH_MATMUL", [a, b], [flowing(*y, scale=0.9)], 101, options)
 
 
+def divided(a, b, y) -> bytes:
+    return one_operator("DIV", [a, b], [flowing(*y, scale=0.02)], 29)
+
+
 def function(kind, union=0, options=None, y_scale=0.04, y_zero=-100) -> bytes:
     return one_operator(kind, [flowing(1, 300, scale=0.03, zero=9)], [flowing(1, 300, scale=y_scale, zero=y_zero)], union, options)
 
@@ -74,9 +78,18 @@ MORE_FILES = {
     "batch_matmul of one turned": lambda: multiplied(flowing(2, 7, 3), flowing(1, 4, 7, scale=0.04), (2, 3, 4), adj_x=1, adj_y=1),
     "batch_matmul of many": lambda: multiplied(flowing(2, 1, 3, 4), flowing(1, 3, 4, 2, scale=0.04), (2, 3, 3, 2)),
     "batch_matmul across": lambda: multiplied(flowing(2, 1, 4, 3), flowing(3, 2, 4, scale=0.04), (2, 3, 3, 2), adj_x=1, adj_y=1),
-    "transpose of six": lambda: one_operator("TRANSPOSE", [flowing(1, 2, 3, 1, 4, 5), numbers(0, 2, 3, 4, 5, 1)], [flowing(1, 3, 1, 4, 5, 2)], 26),
+    "transpose of six": lambda: one_operator(
+        "TRANSPOSE", [flowing(1, 2, 3, 1, 4, 5), numbers(0, 2, 3, 4, 5, 1)], [flowing(1, 3, 1, 4, 5, 2)], 26
+    ),
     "transpose of five": lambda: one_operator("TRANSPOSE", [flowing(2, 3, 2, 4, 5), numbers(3, 2, 4, 0, 1)], [flowing(4, 2, 5, 2, 3)], 26),
+    "slice of five": lambda: one_operator(
+        "SLICE", [flowing(2, 3, 1, 4, 5), numbers(1, 0, 0, 1, 2), numbers(1, 3, 1, 2, -1)], [flowing(1, 3, 1, 2, 3)], 48
+    ),
+    "pad of five": lambda: padded((2, 3, 2, 2, 3), ((0, 0), (1, 0), (0, 0), (0, 0), (2, 1)), (2, 4, 2, 2, 6)),
     "broadcast_to": lambda: one_operator("BROADCAST_TO", [flowing(1, 3, 1, 2), numbers(1, 3, 4, 2)], [flowing(1, 3, 4, 2)], 104),
+    "div by a number": lambda: divided(flowing(1, 300), known(seed=3, scale=0.01), (1, 300)),
+    "div of a number": lambda: divided(known(seed=3, scale=0.01), flowing(1, 300), (1, 300)),
+    "div of one by many": lambda: divided(flowing(1, 4, 1), flowing(1, 1, 5, scale=0.03), (1, 4, 5)),
     "gelu": lambda: function("GELU", 116),
     "gelu approximate": lambda: function("GELU", 116, {0: ("int8", 1)}),
     "exp": lambda: function("EXP", 33, y_scale=0.3, y_zero=-128),

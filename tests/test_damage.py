@@ -91,7 +91,7 @@ DAMAGE = {
         lambda: patched([("0", 2), ("0", 3), ("number", 1)], struct.pack("<I", 0x7FFFFFF0)), "refers to byte"
     ),
     "a tensor that is not there": (lambda: patched([("0", 2), ("0", 3), ("0", 1)], struct.pack("<i", 99)), "tensor 99 of 5 is referred to"),
-    "a scale of 0": (lambda: dense(x_scale=0.0), "only int8 with one scale and zero flows"),
+    "a scale of 0": (lambda: dense(x_scale=0.0), "only int8 or int16 with one scale and zero flows"),
     "a scale that is no number": (lambda: dense(x_scale=float("nan")), "has no sound scale"),
     "an infinite scale": (lambda: dense(y_scale=float("inf")), "has no sound scale"),
     "a scale next to 0": (lambda: dense(y_scale=1e-30), "has a scale beyond 8.67e-19 to 1.15e+18"),

@@ -13,6 +13,7 @@ import pytest
 from shared import shared
 
 from tinystream.app.documentation import kinds
+from tinystream.app.importers import Wishes, read_published, write_app
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load
 from tinystream.errors import AppErrors
@@ -60,11 +61,13 @@ def test_the_mistake_of_the_readme_is_shown_so(tmp_path):
     assert shown in README.replace("\n  ", "\n")
 
 
-def test_the_microwakeword_app_of_the_docs_hears_its_word(tmp_path):
-    text = (ROOT / "docs/microwakeword.md").read_text(encoding="utf-8")
-    (tmp_path / "app.toml").write_text(example(text, "toml", "okay_nabu"), encoding="utf-8")
-    (tmp_path / "okay_nabu.tflite").write_bytes(shared("data/models/micro_wake_word/v2_okay_nabu.tflite").read_bytes())
-    plan = plan_file(tmp_path)
+def test_the_imported_app_of_the_docs_is_what_import_writes_and_hears_its_word(tmp_path):
+    manifest, model = (shared(f"data/models/micro_wake_word/v2_okay_nabu.{end}") for end in ("json", "tflite"))
+    (tmp_path / "okay_nabu.json").write_bytes(manifest.read_bytes())
+    write_app(read_published(tmp_path / "okay_nabu.json", wishes=Wishes(model=model)), tmp_path / "app")
+    text = (ROOT / "docs/importing.md").read_text(encoding="utf-8")
+    assert example(text, "toml", "okay_nabu") == (tmp_path / "app/app.toml").read_text(encoding="utf-8")
+    plan = plan_file(tmp_path / "app")
     for path in find_recordings([shared("data/audio/wakeword/okay_nabu")]):
         samples = read_recording(path, rate_hz=Fraction(16000), channels=1).samples
         assert replay(plan, Engine(plan), samples).events, path.name

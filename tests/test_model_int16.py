@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
 import pytest
+from operator_model_int16 import operator_model_int16
 from shared import shared
 
+from tinystream import App, Microphone, Model
+from tinystream.detectors import Smoothed
+from tinystream.ops.fully_connected_int16 import FullyConnectedInt16
 from tinystream.plan.model import parse_model, read_model
-from tinystream.plan.plan import Wiring, plan_steps
+from tinystream.plan.plan import plan_model
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
+from tinystream.stages import Quantize, Stack
 
 COUNTS = dict(add=9, conv=11, leaky_relu=12, pad=10, quantize=1, strided_slice=17, sub=3, transpose_conv=3)
 ONE_OPERATOR = [f"{kind}/{kind}{2 * n}" for kind, count in COUNTS.items() for n in range(count)]
@@ -33,14 +37,7 @@ def path(name):
 @cache
 def compiled(name):
     """The plan of a model alone."""
-    return plan_of(read_model(path(name)))
-
-
-def plan_of(model):
-    x = tuple(Signal(t.dims, t.dtype, Fraction(30), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - i for i in range(len(x))])
-    return plan_steps("model", x, wiring.steps)
+    return plan_model(read_model(path(name)))
 
 
 def last(plan, fired):
@@ -124,10 +121,30 @@ def test_a_keyword_model_stays_with_tflm_over_hundreds_of_calls():
             bias = operator.constant(3 if operator.kind == "svdf" else 2, "int32")
             assert data.count(bias.tobytes()) == 1
             data = data.replace(bias.tobytes(), (bias >> (20 if bias.size > 2 else 22)).tobytes())
-    plan = plan_of(parse_model(data, "keyword.tflite"))
+    plan = plan_model(parse_model(data, "keyword.tflite"))
     x = np.random.default_rng(5).normal(0, 12000, (400, *plan.x[0].shape))
     x = np.clip(x, -32768, 32767).astype(np.int16)
     y = last(plan, Engine(plan).push(x))
     assert len(np.unique(y)) > 20, "scores that do not move compare nothing"
     np.testing.assert_array_equal(y, tflm_outputs(data, [x]))
     np.testing.assert_array_equal(last(plan, Native(plan).push(x)), y)
+
+
+def test_an_app_gives_a_model_the_int16_that_it_takes(tmp_path):
+    weight = np.random.default_rng(0).integers(-127, 128, (2, 20)).astype(np.int8)
+    model = FullyConnectedInt16(weight, np.zeros(2, np.int64), np.array([0.01]), 2.0**-9)
+    (tmp_path / "model.tflite").write_bytes(operator_model_int16("fully_connected_int16", model, [Signal((20,), "int16", 1, 2.0**-13)]))
+    app = App(
+        name="clap",
+        source=Microphone(rate_hz=8_000, block_ms=0.625),
+        stages=[Quantize(), Stack(frames=4)],
+        model=Model("model.tflite", labels=["other", "clap"]),
+        detect=Smoothed(labels=["clap"], threshold=0.5),
+    )
+    plan = app.plan(tmp_path)
+    x = awkward(plan.x[0], 60, 0)
+    fired, in_c = Engine(plan).push(x), Native(plan).push(x)
+    np.testing.assert_array_equal(fired[0].y, np.floor(x / 4 + 0.5).astype(np.int16))      # from 2**-15 to 2**-13
+    assert len(fired[plan.detector].when) > 1
+    for i in fired:
+        np.testing.assert_array_equal(in_c[i].y, fired[i].y)

@@ -7,10 +7,13 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from operator_model_int16 import FILES, KINDS, operator_model_int16
+from operator_model import one_operator
+from operator_model_int16 import FILES, KINDS, operator_model_int16, tensor
 
+from tinystream.errors import ModelError
+from tinystream.ops.conv_2d_int16 import Conv2dInt16
 from tinystream.plan.model import parse_model
-from tinystream.plan.plan import Wiring, plan_steps
+from tinystream.plan.plan import plan_model
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 
@@ -27,11 +30,8 @@ def compiled(kind, i):
         operator, *x = import_module(f"tinystream.ops.{kind}").EXAMPLES[i]
         data = operator_model_int16(kind, operator, x)
     model = parse_model(data, "operator.tflite")
-    x = tuple(Signal(t.dims, t.dtype, Fraction(30), t.scale, t.zero) for t in model.inputs)
-    wiring = Wiring()
-    wiring.add(model.plan(*x), [-1 - j for j in range(len(x))])
-    plan = plan_steps("operator", x, wiring.steps)
-    blocks = [awkward(s, seed=i + 10 * j) for j, s in enumerate(x)]
+    plan = plan_model(model)
+    blocks = [awkward(s, seed=i + 10 * j) for j, s in enumerate(plan.x)]
     return data, blocks, Engine(plan).push(*blocks)[len(plan.steps) - 1].y
 
 
@@ -76,3 +76,68 @@ def test_an_operator_is_that_of_tflites_reference_kernels(kind, i):
         interpreter.invoke()
         want = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
         np.testing.assert_array_equal(y[n].ravel(), want.ravel(), err_msg=f"input {n}")
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------------
+
+
+def added(a, b, y):
+    return one_operator("ADD", [a, b], [y], 11, {})
+
+
+X = tensor((1, 4))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (lambda: added(X, X, tensor((1, 4), zero=3)), "has 't2' of int16 with zero 3; int16 is counted from 0"),
+        (lambda: added(X, tensor((4,), zero=5, data=[1, 2, 3, 4]), X), "has a constant of int16 with zero 5"),
+        (lambda: added(X, tensor((4,), "int8", data=[1, 2, 3, 4]), X), "has the constant 't1' of type 4 int8 with scale 0.0005"),
+        (lambda: added(X, tensor((1, 4), "int8"), X), "mixes 4 int16 with scale 0.0005, zero 0 and 4 int8 with scale 0.0005, zero 0"),
+        (lambda: one_operator("ABS", [X], [X], 78, {}), "1 operators of operator.tflite have no integer kernel here: ABS of int16 (#0)"),
+        (lambda: one_operator("LOGISTIC", [X], [X]), "to scale 2**-15 is defined"),
+        (lambda: one_operator("SOFTMAX", [X], [X], 9, {0: ("float32", 1.0)}), "only int16 of scale 2**-15 is defined"),
+        (lambda: one_operator("QUANTIZE", [tensor((1, 4), "int32")], [tensor((1, 4), "int32")]), "goes from int32 to int32"),
+    ],
+)
+def test_what_is_not_computed_on_int16_is_refused_and_named(data, says):
+    with pytest.raises(ModelError) as error:
+        parse_and_plan(data())
+    assert says in error.value.what
+
+
+def parse_and_plan(data):
+    model = parse_model(data, "operator.tflite")
+    return model.plan(*(Signal(t.dims, t.dtype, Fraction(30), t.scale, t.zero) for t in model.inputs))
+
+
+def layer(weight, bias, y_scale):
+    return Conv2dInt16((1, 1, 1), np.full((1, 1, 1, 1), weight, np.int8), np.array([bias]), np.ones(1), y_scale)
+
+
+@pytest.mark.parametrize(
+    ("conv", "says"),
+    [
+        (layer(1, 2**47 - 2**15, 2.0**20), "a sum may exceed 48 bits"),
+        (layer(1, np.int32(2**31 - 2**15), 1.0), "a sum may exceed 32 bits"),
+        (layer(127, 0, 2.0**-9), "output may exceed 32 bits"),
+    ],
+)
+def test_a_sum_or_an_output_that_may_not_fit_is_refused(conv, says):
+    with pytest.raises(ModelError, match=says.replace("a sum", "whose sum")):
+        conv.plan(Signal((1, 1, 1), "int16", Fraction(1), 1.0))
+
+
+def test_a_sum_that_just_fits_is_computed():
+    step = layer(1, 2**47 - 2**15 - 1, 2.0**20).plan(Signal((1, 1, 1), "int16", Fraction(1), 1.0))
+    assert step.run(step.k, None, np.array([[[[-32768]]]], np.int16)).item() == 32767
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int16"])
+def test_a_depthwise_bias_of_another_type_is_refused(dtype):
+    """TFLM would read it as 64 bits."""
+    inputs = [tensor((1, 3, 3, 2)), tensor((1, 2, 2, 2), "int8", 0.004, data=np.ones(8)), tensor([2], dtype, 2e-6, data=[1, 2])]
+    options = {0: ("int8", 1), 1: ("int32", 1), 2: ("int32", 1), 3: ("int32", 1), 5: ("int32", 1), 6: ("int32", 1)}
+    with pytest.raises(ModelError, match=f"has 't2' of type {dtype}, and is computed with int64 only"):
+        parse_and_plan(one_operator("DEPTHWISE_CONV_2D", inputs, [tensor((1, 2, 2, 2))], 2, options))

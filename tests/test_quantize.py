@@ -28,6 +28,14 @@ def test_micro_wake_word_rule_is_the_firmwares_for_every_feature_value():
     np.testing.assert_array_equal(quantized(Quantize(rule="micro_wake_word"), FEATURES, v), want)
 
 
+def test_a_model_that_counts_in_ones_is_given_the_same_counts():
+    v = np.arange(65536)
+    step = Quantize(rule="micro_wake_word", scale=1.0, zero=0).plan(replace(FEATURES, scale=1.0))
+    np.testing.assert_array_equal(run(step.k, None, v.astype("uint16")), quantized(Quantize(rule="micro_wake_word"), FEATURES, v))
+    assert (step.y.scale, step.y.zero) == (1.0, 0)
+    assert (step.y.real(-128), step.y.real(127)) == (-128, 127)
+
+
 def test_micro_wake_word_rule_by_hand():
     v = [0, 1, 2, 333, 662, 663, 670, 65535]
     assert quantized(Quantize(rule="micro_wake_word"), FEATURES, v).tolist() == [-128, -128, -127, 0, 126, 127, 127, 127]
@@ -43,13 +51,13 @@ def test_micro_wake_word_rule_differs_from_the_nearest_count():
 
 @settings(max_examples=150, deadline=None)
 @given(dtype=st.sampled_from(["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]), ratio=st.floats(-14, 9),
-       zero=st.integers(-128, 127), x_zero=st.integers(-100, 300), data=st.data())
-def test_every_type_and_scale_rounds_as_fractions_do(dtype, ratio, zero, x_zero, data):
+       to=st.sampled_from(["int8", "int16"]), zero=st.integers(-128, 127), x_zero=st.integers(-100, 300), data=st.data())
+def test_every_type_and_scale_rounds_as_fractions_do(dtype, ratio, to, zero, x_zero, data):
     """Against exact rationals; where a value lies so near to a half that 31 bits cannot tell, either neighbour is right."""
-    info = np.iinfo(dtype)
+    info, y_info = np.iinfo(dtype), np.iinfo(to)
     x = replace(FEATURES, dtype=dtype, scale=2.0**ratio * 3, zero=x_zero)
-    stage = Quantize(scale=3.0, zero=zero)
-    near = int(300 / 2.0**ratio) + 1
+    stage = Quantize(scale=3.0, zero=zero, type=to)
+    near = int((y_info.max + 200) / 2.0**ratio) + 1
     values = st.integers(info.min, info.max) | st.integers(*(min(max(edge, info.min), info.max) for edge in (x_zero - near, x_zero + near)))
     values = data.draw(st.lists(values, min_size=12, max_size=12))
     try:
@@ -59,7 +67,8 @@ def test_every_type_and_scale_rounds_as_fractions_do(dtype, ratio, zero, x_zero,
         return
     for value, y in zip(values, got.tolist()):
         exact = (value - x_zero) * Fraction(x.scale) / 3 + zero
-        want = {min(max(floor(exact + slack + Fraction(1, 2)), -128), 127) for slack in (Fraction(-1, 2**18), Fraction(1, 2**18))}
+        close = Fraction(1, 2**18 if to == "int8" else 2**11)
+        want = {min(max(floor(exact + slack + Fraction(1, 2)), int(y_info.min)), int(y_info.max)) for slack in (-close, close)}
         assert y in want
 
 
@@ -69,6 +78,7 @@ def test_every_type_and_scale_rounds_as_fractions_do(dtype, ratio, zero, x_zero,
 def test_extremes_saturate_and_never_wrap(dtype, value, want, scale):
     x = replace(FEATURES, dtype=dtype, scale=1.0, zero=-5)
     assert quantized(Quantize(scale=scale, zero=0), x, [value] * 40)[0] == want
+    assert quantized(Quantize(scale=max(scale / 256, 2.0**-9), zero=0, type="int16"), x, [value] * 40)[0] in (256 * want, 256 * want + 255)
 
 
 @given(st.fractions(min_value=Fraction(1, 10**9), max_value=10**9))
@@ -91,9 +101,12 @@ def test_an_app_can_fill_in_the_models_scale():
     (Quantize(scale=1e-6, zero=0), FEATURES, "scale",
      "scale = 1e-06 is so small that one count of the input, 0.03906, is 3.906e+04 counts"),
     (Quantize(rule="micro_wake_word", scale=0.2), FEATURES, "rule",
-     'rule = "micro_wake_word" is made for a scale of 0.10196 and a zero of -128, not 0.2 and -128'),
+     'rule = "micro_wake_word" is made for a scale of 0.10196 and a zero of -128, or 1 and 0, not 0.2 and -128'),
     (Quantize(rule="micro_wake_word"), replace(FEATURES, scale=1.0), "rule",
      'rule = "micro_wake_word" is made for features of scale 0.0390625 and zero 0, not 1 and 0'),
+    (Quantize(rule="micro_wake_word", type="int16"), FEATURES, "rule", 'rule = "micro_wake_word" is made for int8'),
+    (Quantize(scale=0.1, zero=0).model_copy(update={"type": "int32"}), FEATURES, "type",
+     "stage 'quantize' gives int8 or int16, and the model wants int32"),
     (Quantize(scale=1.0, zero=0), replace(FEATURES, dtype="uint64"), None,
      "stage 'quantize' takes integers of up to 64 bits with a sign, and is given 40 uint64 at 100 Hz"),
 ])

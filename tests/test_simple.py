@@ -102,7 +102,9 @@ def in_floats(*functions: str, x_zero: int = ZERO, y_scale: float = 0.2) -> Grap
     return g
 
 
-@pytest.mark.parametrize("functions", [(), ("NEG",), ("SQUARE",), ("ABS", "SQRT"), ("SIN",), ("COS", "NEG"), ("EXP",), ("TANH",), ("RELU", "SQUARE", "NEG")])
+@pytest.mark.parametrize(
+    "functions", [(), ("NEG",), ("SQUARE",), ("ABS", "SQRT"), ("SIN",), ("COS", "NEG"), ("EXP",), ("TANH",), ("RELU", "SQUARE", "NEG")]
+)
 def test_functions_of_dequantised_values_are_one_table(functions):
     assert_is_the_interpreters(in_floats(*functions), ["function"])
 

@@ -6,10 +6,13 @@ import flatbuffers
 import numpy as np
 
 
-def tiny_model(height: int = 4, width: int = 5, classes: int = 2, scale: float = 0.5, zero: int = -3, inputs: int = 1) -> bytes:
+def tiny_model(
+    height: int = 4, width: int = 5, classes: int = 2, scale: float = 0.5, zero: int = -3, inputs: int = 1,
+    metadata: dict[str, bytes] | None = None,
+) -> bytes:  # fmt: skip
     """int8 [1, height, width, 1] -> int8 [1, 1, 1, classes] by CONV_2D, "valid"; all weights are 1."""
-    b = flatbuffers.Builder(4096)
-    data = [b"", np.ones(classes * height * width, np.int8).tobytes(), np.zeros(classes, np.int32).tobytes()]
+    b, metadata = flatbuffers.Builder(4096), metadata or {}
+    data = [b"", np.ones(classes * height * width, np.int8).tobytes(), np.zeros(classes, np.int32).tobytes(), *metadata.values()]
     buffers = [table(b, {0: ("offset", b.CreateByteVector(raw))} if raw else {}) for raw in data]
     int8, int32 = 9, 2
     tensors = [
@@ -27,7 +30,8 @@ def tiny_model(height: int = 4, width: int = 5, classes: int = 2, scale: float =
     graph_ends = {1: ("offset", ints(b, [0, 4][:inputs])), 2: ("offset", ints(b, [3]))}
     graph = table(b, {**vectors, **graph_ends})
     code = table(b, {0: ("int8", 3), 2: ("int32", 1), 3: ("int32", 3)})
-    parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers}.items()}
+    notes = [table(b, {0: ("offset", b.CreateString(name)), 1: ("uint32", 3 + i)}) for i, name in enumerate(metadata)]
+    parts = {slot: ("offset", offsets(b, members)) for slot, members in {1: [code], 2: [graph], 4: buffers, 6: notes}.items()}
     b.Finish(table(b, {0: ("uint32", 3), **parts}), file_identifier=b"TFL3")
     return bytes(b.Output())
 

@@ -26,7 +26,8 @@ from rich.text import Text
 from tinystream import __version__
 from tinystream.app.budget import not_estimated
 from tinystream.app.documentation import describe, kinds
-from tinystream.app.model_report import ModelReport
+from tinystream.app.importers import Wishes, read_published, write_app
+from tinystream.app.model_report import ModelReport, macs_of, memory_as_dict
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.app.schema import schema as definition_schema
@@ -72,6 +73,21 @@ class EngineChoice(StrEnum):
     native = "native"
 
 
+class FormatChoice(StrEnum):
+    """What `import` reads."""
+
+    mltk = "mltk"
+    micro_wake_word = "micro_wake_word"
+    micro_speech = "micro_speech"
+
+
+class RuleChoice(StrEnum):
+    """Whose detection an imported wake word has."""
+
+    mww_2025 = "mww_2025"
+    mww_2024_10 = "mww_2024_10"
+
+
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
@@ -97,7 +113,8 @@ def show(
     plan, definition = plan_file(app), load(app)
     broken = over_budget(plan, definition.budget)
     if as_json:
-        print(json.dumps(plan_as_dict(plan) | {"over_budget": [error.what for error in broken]}, indent=2))
+        told = plan_as_dict(plan) | (memory_as_dict(plan) if memory else {})
+        print(json.dumps(told | {"over_budget": [error.what for error in broken]}, indent=2))
     else:
         print_plan(plan)
         if memory:
@@ -263,7 +280,7 @@ def model_command(
     else:
         print_model(report)
         for c in compared:
-            print(f"{c.interpreter}: {c.says}")
+            print(f"{c.interpreter}{f' ({c.version})' if c.version else ''}: {c.says}")
     if against and not report.plan:
         for name, outcome in run_float(read_bytes(file)).items():
             given = outcome if isinstance(outcome, str) else ", ".join(shape_text(y.shape[1:], str(y.dtype)) for y in outcome)
@@ -294,6 +311,36 @@ def stages(
     for kind in found:
         table.add_row(kind.name, kind.room, kind.summary)
     output().print(table)
+
+
+@cli.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a microWakeWord manifest, or a .tflite of MLTK or micro_speech")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="where the app goes; the app's name, here")] = None,
+    kind: Annotated[FormatChoice | None, typer.Option(help="the format, where the file does not tell")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="the app's name")] = None,
+    rule: Annotated[RuleChoice | None, typer.Option(help="microWakeWord: which firmware's detection")] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="microWakeWord: instead of the manifest's model")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME", help="of an output; once for each, in order")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write over what is there")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make an app of a published model.
+
+    Writes app.toml and the model beside it, and tells how near the app is to the original: which bits are the same, what differs.
+    """
+    imported = read_published(file, kind, Wishes(name, rule.value if rule else None, model, tuple(label or ())))
+    written = write_app(imported, out or Path(imported.name), force)
+    if as_json:
+        print(json.dumps(imported.as_dict() | {"files": [str(path) for path in written]}, indent=2))
+        return
+    tell(f"{imported.name}: {imported.says}  ({imported.origin}, {imported.credit})")
+    for what, how in imported.near._asdict().items():
+        tell(f"  {what:<9} {how}")
+    for lack in imported.lacks:
+        tell(f"  not here  {lack}")
+    for path in written:
+        print(path)
 
 
 @cli.command()
@@ -445,14 +492,18 @@ def print_model(report: ModelReport) -> None:
     for what, tensors in (("input", model.inputs), ("output", model.outputs)):
         for t in tensors:
             console.print(f"{what:<6} {t}  {t.name}", soft_wrap=True, highlight=False, markup=False)
+    wide = console.width >= WIDE
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("#", "operator", "what it does", "gives"):
-        table.add_column(column, overflow="fold", justify="right" if column == "#" else "left")
-    for column in ("MACs", "flash B"):
-        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("#", "operator", "what it does", *["reads"] * wide, "gives", *["scale", "zero"] * wide, "MACs", "flash B"):
+        number = column in ("#", "scale", "zero", "MACs", "flash B")
+        table.add_column(column, overflow="fold", justify="right" if number else "left", no_wrap=number)
     for row in report.operators:
         says = f"not compiled: {row.refused}" if row.refused else row.says
-        table.add_row(str(row.number), row.kind.upper(), Text(says), Text(str(row.y)), *map(str, (row.macs, row.table_bytes)))
+        reads = [", ".join("x".join(map(str, t.dims)) for t in row.x)] * wide
+        scale = [f"{row.y.scale:.6g}" if row.y.quantised else "", str(row.y.zero) if row.y.quantised else ""] * wide
+        gives = shape_text(row.y.dims, row.y.dtype)
+        cells = str(row.number), row.kind.upper(), says, *reads, gives, *scale, str(row.macs), str(row.table_bytes)
+        table.add_row(*map(Text, cells))  # a file's own words are no markup
     console.print(table)
     console.print(f"\n{sum(row.macs for row in report.operators)} MACs; the file has {model.file_bytes} B", soft_wrap=True, highlight=False)
     for operator, before, after in report.constant:
@@ -463,7 +514,7 @@ def print_model(report: ModelReport) -> None:
     if report.is_float:
         console.print("a float model runs on the host through an interpreter only; no C is emitted for it", soft_wrap=True, highlight=False)
     if report.plan:
-        computed = sum(step.cost.get("mac8", 0) + step.cost.get("mac16", 0) for step in report.plan.steps)
+        computed = sum(map(macs_of, report.plan.steps))
         flash = f"flash {report.plan.table_bytes} B of tables, code comes on top; {computed} MACs a call"
         console.print(f"{flash}; state {report.plan.state_bytes} B\n", soft_wrap=True, highlight=False)
         print_memory(report.plan)

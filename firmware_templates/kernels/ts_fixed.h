@@ -16,6 +16,12 @@ void *memset(void *y, int value, size_t bytes);
 
 #define TS_KERNELS_VERSION 1
 
+#ifdef __GNUC__
+#define TS_APART __attribute__((noinline, unused))      /* a loop whose variables would otherwise compete with its caller's for registers */
+#else
+#define TS_APART
+#endif
+
 /* x / 2^n, rounded to nearest, halves towards +infinity; 0 <= n <= 62 */
 static inline int64_t ts_rshift(int64_t x, int n)
 {

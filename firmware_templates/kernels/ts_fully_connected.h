@@ -14,7 +14,7 @@ struct ts_fully_connected {
     int32_t inputs, outputs;
     int32_t y_zero;
     int32_t low, high;          /* the activation: y stays between */
-    const int8_t *weight;       /* [outputs][inputs]; with TS_GROUPS [outputs / 4][inputs][4] and what is left */
+    const int8_t *weight;       /* [outputs][inputs]; with TS_GROUPS in groups, see ts_groups.h */
     const int32_t *requant;     /* with TS_GROUPS, mostly: [outputs][2], see ts_requant.h; then the other three are not there */
     const int32_t *bias;        /* for x counted from -128; with TS_GROUPS for x as it is */
     const int32_t *multiplier;

@@ -28,7 +28,7 @@ static inline int32_t ts_log_above_one(int32_t x)
     const int32_t num = ts_srdhm(q, r) + ts_srdhm(ts_srdhm(q, square), 117049297);
     const int32_t denominator = ts_srdhm(p, 1057819769 + q + ts_srdhm(127690142, square)) + ts_srdhm(638450708, q);
     const int32_t part = ts_srdhm(ts_rounding_divide(num, 6), ts_one_over_one_plus(denominator));
-    return ts_sat32(2 * ((int64_t)ts_srdhm(power > other_power ? power : other_power, 1488522236) + part));
+    return 2 * (ts_srdhm(power > other_power ? power : other_power, 1488522236) + part);
 }
 
 /* x[rows][classes] -> y[rows][classes], which may be x */

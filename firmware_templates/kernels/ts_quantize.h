@@ -6,7 +6,7 @@
 
 struct ts_quantize {
     int32_t length;
-    int32_t type;               /* of x, as ts_load says it */
+    int32_t type, y_type;       /* of x and y, as ts_load says it: y is int8_t or int16_t */
     int32_t early;              /* bits of x that never matter */
     int32_t x_zero;             /* count of x >> early that means 0 */
     int32_t multiplier;         /* with shift: counts of y per count of x >> early */
@@ -15,11 +15,16 @@ struct ts_quantize {
 };
 
 /* x[length] of any type -> y[length] */
-static void ts_quantize(const struct ts_quantize *k, const void *x, int8_t *y)
+static void ts_quantize(const struct ts_quantize *k, const void *x, void *y)
 {
     for (int32_t i = 0; i < k->length; i++) {
         const int64_t distance = (int64_t)ts_sat32(ts_load(x, k->type, i) >> k->early) - k->x_zero;   /* 33 bits */
-        y[i] = ts_sat8(ts_rshift(distance * k->multiplier, k->shift) + k->zero);
+        const int64_t v = ts_rshift(distance * k->multiplier, k->shift) + k->zero;
+        if (k->y_type == -1) {
+            ((int8_t *)y)[i] = ts_sat8(v);
+        } else {
+            ((int16_t *)y)[i] = ts_sat16(v);
+        }
     }
 }
 

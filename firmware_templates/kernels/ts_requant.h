@@ -57,9 +57,9 @@ static inline void ts_requant_row(const int32_t *restrict acc, const int32_t *re
 }
 
 #ifdef __GNUC__
-#define TS_RARE static __attribute__((noinline, unused))        /* out of the way of what is done often */
+#define TS_WITHIN static inline __attribute__((always_inline))          /* made for the constants that it is given */
 #else
-#define TS_RARE static
+#define TS_WITHIN static inline
 #endif
 
 /* How the channels of a layer are requantised, on cores without vector instructions.
@@ -83,7 +83,7 @@ struct ts_requant {
 enum { TS_SUM_START = 1 << 22 };
 
 /* any channel of any layer */
-TS_RARE int32_t ts_requant_any(const struct ts_requant *k, int32_t channel, int32_t sum)
+TS_APART static int32_t ts_requant_any(const struct ts_requant *k, int32_t channel, int32_t sum)
 {
     const int32_t acc = (int32_t)((int64_t)sum - TS_SUM_START + k->bias[channel]);
     return ts_requant8(acc, k->multiplier[channel], k->shift[channel], (k->half >> 1) - 128, k->low, k->high);

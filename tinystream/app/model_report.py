@@ -94,7 +94,7 @@ def row_of(op: Operator) -> OperatorRow:
             says = "; ".join(dict.fromkeys(step.says for step in steps if step.says)) or says
         except ModelError as error:
             says, refused, help = "not compiled", error.what, error.help
-    macs = sum(step.cost.get("mac8", 0) + step.cost.get("mac16", 0) for step in steps)
+    macs = sum(map(macs_of, steps))
     return OperatorRow(op.index, op.kind, says, op.flowing, op.y, macs, sum(step.flash_bytes for step in steps), refused, help)
 
 
@@ -107,18 +107,32 @@ def steps_of(op: Operator) -> list[Step]:
     return [planned] if isinstance(planned, Step) else list(planned)
 
 
+def macs_of(step: Step) -> int:
+    """Products that it adds up."""
+    return step.cost.get("mac8", 0) + step.cost.get("mac16", 0)
+
+
 def plan_as_dict(plan: Plan) -> dict[str, Any]:
-    """Memory of a plan: what each buffer takes, where and when."""
+    """What a plan of a model takes."""
     return dict(
-        table_bytes=plan.table_bytes, arena_bytes=plan.arena_bytes, arena_lower_bound=lower_bound(plan.buffers),
-        state_bytes=plan.state_bytes, ram_bytes=plan.ram_bytes,
-        computed_macs=sum(step.cost.get("mac8", 0) + step.cost.get("mac16", 0) for step in plan.steps),
+        table_bytes=plan.table_bytes, arena_bytes=plan.arena_bytes, state_bytes=plan.state_bytes, ram_bytes=plan.ram_bytes,
+        computed_macs=sum(map(macs_of, plan.steps)), **memory_as_dict(plan),
+        steps=[
+            dict(step=s.name, kind=s.kind, does=s.says, table_bytes=s.flash_bytes, state_bytes=s.state_bytes, macs=macs_of(s))
+            for s in plan.steps
+        ],
+    )  # fmt: skip
+
+
+def memory_as_dict(plan: Plan) -> dict[str, Any]:
+    """Each buffer of the arena: what it takes, where and when."""
+    return dict(
+        arena_lower_bound=lower_bound(plan.buffers),
         buffers=[
             dict(step=b.step, member=b.member, dtype=b.dtype, bytes=b.bytes, offset=b.offset, first=b.first, last=b.last,
                  in_place_of=b.over, over=b.below)
             for b in plan.buffers
         ],
-        states=[dict(step=step.name, bytes=step.state_bytes) for step in plan.steps if step.state],
     )  # fmt: skip
 
 

@@ -201,7 +201,7 @@ class Planner:
         if stage.kind == "quantize" and self.parts.model:
             if model is None:
                 return None
-            known = dict(scale=model.inputs[0].scale, zero=model.inputs[0].zero)
+            known = dict(scale=model.inputs[0].scale, zero=model.inputs[0].zero, type=model.inputs[0].dtype)
             stage = stage.model_copy(update={option: value for option, value in known.items() if getattr(stage, option) is None})
         try:
             inspect.signature(stage.plan).bind(*inputs)
@@ -273,10 +273,10 @@ class Planner:
         if x is None or model is None or n >= len(model.inputs):
             return x
         wanted = model.inputs[n]
-        if x.signal.dtype == wanted.dtype or wanted.dtype != "int8":
+        if x.signal.dtype == wanted.dtype or wanted.dtype not in ("int8", "int16"):
             return x
         quantize = find(tinystream.stages, class_name("quantize"))
-        return self.add(quantize(scale=wanted.scale, zero=wanted.zero), [x], ("model",), "quantize")
+        return self.add(quantize(scale=wanted.scale, zero=wanted.zero, type=wanted.dtype), [x], ("model",), "quantize")
 
     def narrow_at(self) -> int:
         """The first of the stacks that stand last, or the end."""

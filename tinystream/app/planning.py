@@ -13,6 +13,7 @@ from tinystream.errors import AppError, AppErrors
 from tinystream.plan.fuse import fused
 from tinystream.plan.passes import reuse_windows
 from tinystream.plan.plan import Plan, plan_steps
+from tinystream.plan.views import viewed
 
 
 def plan(app: App, base: Path = Path(), says: str = "", rewrite: bool = True) -> Plan:
@@ -46,7 +47,7 @@ def assemble(app: App, planner: Planner, base: Path, says: str, rewrite: bool) -
     """The plan that a planner without mistakes has found."""
     assert planner.x, "a source without mistakes gives a signal"
     steps, marks = planner.wiring.steps, {"features": planner.features, "scores": planner.scores, "detector": planner.detector}
-    for rewritten in (reuse_windows, fused) if rewrite else ():
+    for rewritten in (reuse_windows, viewed, fused) if rewrite else ():
         steps, at = rewritten(steps, keep=[i for i in marks.values() if i is not None])
         marks = {mark: i if i is None or i < 0 else at[i] for mark, i in marks.items()}
     return plan_steps(

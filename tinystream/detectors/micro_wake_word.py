@@ -50,7 +50,7 @@ class MicroWakeWord(Detector):
 
     def plan(self, x: Signal) -> Step:
         slices = self._slices(x)
-        limit = self._limit()
+        limit = self.least_sum()
         if limit > 255 * self.sliding_window_size:
             raise AppError(("probability_cutoff",), f"probability_cutoff = {self.probability_cutoff:g} is never exceeded",
                            "probability_cutoff = 0.97")
@@ -100,7 +100,7 @@ class MicroWakeWord(Detector):
                            f"{self.feature_step_ms} ms, 1 to {IGNORED}", f"feature_step_ms = {max(1, round(1000 / x.rate_hz))}")
         return int(slices)
 
-    def _limit(self) -> int:
+    def least_sum(self) -> int:
         """The smallest sum of probabilities that is an event; above every sum where there is none."""
         if self.rule == "mww_2025":
             return int(self.probability_cutoff * 255) * self.sliding_window_size + 1

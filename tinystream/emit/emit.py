@@ -26,7 +26,7 @@ def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
     """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written.
 
     form: for which kind of core kernels and tables are arranged; every form gives the same bits.
-        groups: cores without vector instructions, such as a Cortex-M: weights in groups of four channels, in reading order.
+        groups: cores without vector instructions, such as a Cortex-M: weights in groups of channels, in reading order.
         rows: cores whose compiler makes vector instructions of a loop over a row of weights, such as a desktop's.
     """
     plan = arranged(plan, form)

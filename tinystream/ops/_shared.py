@@ -106,7 +106,9 @@ def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) ->
     """
     w = weight.astype(np.int64)
     folded = bias.astype(np.int64) - w.sum(axis=1) * (x_zero + 128)
-    low, high = folded + 255 * np.minimum(w, 0).sum(axis=1), folded + 255 * np.maximum(w, 0).sum(axis=1)
+    alone = 128 * np.abs(w).sum(axis=1) + SUM_START  # without the bias, as ts_groups.h adds them up
+    low = np.minimum(folded + 255 * np.minimum(w, 0).sum(axis=1), -alone)
+    high = np.maximum(folded + 255 * np.maximum(w, 0).sum(axis=1), alone)
     if low.min() <= -(2**31) or high.max() >= 2**31:
         raise ModelError(
             f"{what} has a channel whose sum may exceed 32 bits: {max(-int(low.min()), int(high.max()))}",
@@ -115,6 +117,7 @@ def accumulator(what: str, weight: np.ndarray, bias: np.ndarray, x_zero: int) ->
     return folded.astype(np.int32)
 
 
+SUM_START = 1 << 22  # TS_SUM_START of ts_requant.h: where sums begin
 PAIR_LIMIT = 1 << 22  # of the first sum of two that share 64 bits, see ts_groups.h
 
 
@@ -123,25 +126,29 @@ def fits_pairs(weight: np.ndarray) -> bool:
     return 128 * int(np.abs(weight.astype(np.int64)).sum(axis=1).max()) < PAIR_LIMIT
 
 
-def by_fours(weight: np.ndarray) -> np.ndarray:
-    """[channels, terms] in the order in which a core without vector instructions reads it: [channels / 4][terms][4], then the rest."""
-    whole = len(weight) // 4 * 4
-    groups = weight[:whole].reshape(-1, 4, weight.shape[1]).transpose(0, 2, 1)
-    return np.concatenate([groups.ravel(), weight[whole:].ravel()])
+def by_groups(weight: np.ndarray) -> np.ndarray:
+    """[channels, terms] in the order in which a core without vector instructions reads it.
 
-
-SUM_START = 1 << 22  # TS_SUM_START of ts_requant.h
+    [channels / 8][terms][8], then [terms][4] where as many are left, then the rest one after the other.
+    """
+    eights = len(weight) // 8 * 8
+    fours = len(weight) // 4 * 4
+    return np.concatenate([
+        weight[:eights].reshape(-1, 8, weight.shape[1]).transpose(0, 2, 1).ravel(),
+        weight[eights:fours].T.ravel(),
+        weight[fours:].ravel(),
+    ])  # fmt: skip
 
 
 def in_groups(k) -> dict[str, np.ndarray | None]:
-    """Tables of a step for ts_groups.h: weights by fours, for inputs as they are, not counted from -128; requantisation by ts_requant.h."""
+    """Tables of a step for ts_groups.h: weights in groups, biases for inputs as they are, and words of struct ts_requant where they do."""
     weight, bias = k.weight.astype(np.int64), k.bias + 128 * k.weight.astype(np.int64).sum(axis=1)
     negative, positive = np.minimum(weight, 0).sum(axis=1), np.maximum(weight, 0).sum(axis=1)
     found = requant_words(k, bias, 127 * negative - 128 * positive, 127 * positive - 128 * negative)
     if found is None:
-        return dict(weight=by_fours(k.weight), bias=bias.astype(np.int32))
+        return dict(weight=by_groups(k.weight), bias=bias.astype(np.int32))
     words, same = found
-    return dict(weight=by_fours(np.where(same[:, None], 0, k.weight)), requant=words, bias=None, multiplier=None, shift=None)
+    return dict(weight=by_groups(np.where(same[:, None], 0, k.weight)), requant=words, bias=None, multiplier=None, shift=None)
 
 
 def requant_words(k, bias: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -200,6 +207,16 @@ def windows(
         pad_y=sizes["y"][1],
         pad_x=sizes["x"][1],
     )
+
+
+def gathered(place: dict[str, int]) -> bool:
+    """Whether a row of some window lies partly outside of the image, or has gaps."""
+
+    def outside(axis: str, x: str) -> bool:
+        reach = (place[f"y_{x}"] - 1) * place[f"stride_{axis}"] + (place[f"kernel_{x}"] - 1) * place[f"dilation_{axis}"] + 1
+        return place[f"pad_{axis}"] > 0 or reach - place[f"pad_{axis}"] > place[x]
+
+    return outside("y", "height") or outside("x", "width") or (place["dilation_x"] > 1 and place["kernel_width"] > 1)
 
 
 def gap(place: dict[str, int], outputs: int, at_once: int) -> int:

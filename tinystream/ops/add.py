@@ -18,6 +18,7 @@ import numpy as np
 
 from tinystream.errors import ModelError
 from tinystream.ops._binary import Spread, pair_spread, read_pair, spread_of
+from tinystream.ops._plain import is_plain
 from tinystream.ops._shared import Activation, activate, clamp, out_signal, read_activation
 from tinystream.plan.fixed import quantize_multiplier, requant
 from tinystream.plan.operator import Operator
@@ -84,7 +85,7 @@ def sum_params(told, largest: float) -> dict[str, int]:
     if shift >= 0:
         raise ModelError(f"an addition at scale {largest / 2:.4g} is magnified by more than 2**19", "convert the model again")
     low, high = clamp(told.activation, told.y_scale, told.y_zero)
-    return dict(multiplier=multiplier, shift=shift, y_zero=told.y_zero, low=low, high=high)
+    return dict(multiplier=multiplier, shift=shift, plain=is_plain(low, high, shift), y_zero=told.y_zero, low=low, high=high)
 
 
 def read_sum(operator: Operator, signs: tuple[int, int]):

@@ -20,7 +20,7 @@ from tinystream.errors import ModelError
 from tinystream.ops._binary import read_constant
 from tinystream.ops._shared import activate, in_parts, out_signal
 from tinystream.plan.fixed import quantize_multiplier, requant, sat8
-from tinystream.plan.operator import Operator
+from tinystream.plan.operator import Operator, Tensor
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
@@ -47,8 +47,7 @@ class BatchMatmul:
         x = [t for t in operator.inputs if t is not None]
         if len(x) != 2 or len(operator.flowing) < 1 or min(len(t.shape) for t in x) < 2:
             raise operator.refuse(f"multiplies {', '.join(map(str, x))}; two matrices are supported, one of them computed")
-        a_shape, b_shape = ((prod(t.shape[:-2]), t.shape[-2], t.shape[-1]) for t in x)
-        told = cls(a_shape, b_shape, **out_signal(operator.y), adj_x=flag(operator, ADJ_X), adj_y=flag(operator, ADJ_Y))
+        told = cls(matrices_of(x[0]), matrices_of(x[1]), **out_signal(operator.y), adj_x=flag(operator, ADJ_X), adj_y=flag(operator, ADJ_Y))
         if told.a_terms != told.b_terms or not 1 <= told.a_terms <= LONGEST or prod(told.shape) != operator.y.size:
             raise operator.refuse(f"multiplies {list(x[0].shape)} by {list(x[1].shape)} to {list(operator.y.shape)}")
         constants = [i for i in (0, 1) if x[i].data is not None]
@@ -80,6 +79,10 @@ class BatchMatmul:
         """[n, batches, rows, terms] and [n, batches, terms, columns]: views."""
         a, b = a.reshape(-1, *self.a_shape), b.reshape(-1, *self.b_shape)
         return (a.swapaxes(2, 3) if self.adj_x else a), (b.swapaxes(2, 3) if self.adj_y else b)
+
+
+def matrices_of(t: Tensor) -> tuple[int, int, int]:
+    return prod(t.shape[:-2]), t.shape[-2], t.shape[-1]
 
 
 def flag(operator: Operator, slot: int) -> bool:

@@ -28,7 +28,10 @@ PACK_AXIS = 1  # slot of PackOptions
 
 @dataclass(frozen=True, eq=False)
 class Concatenation:
-    """How many rows each tensor has; in the order of the inputs None for one that flows, or its counts, [rows, …]; all flow where nothing is said."""
+    """How many rows each tensor has.
+
+    inputs: in their order, None for one that flows, counts [rows, …] for a constant; all flow where nothing is said.
+    """
 
     rows: int
     inputs: tuple[np.ndarray | None, ...] = ()
@@ -96,7 +99,9 @@ class Concatenation:
     def ideal(self, x, *blocks):
         flows = iter(blocks)
         parts = [
-            next(flows).reshape(len(blocks[0]), self.rows, -1) if known is None else np.broadcast_to(x[0].real(known), (len(blocks[0]), *known.shape))
+            next(flows).reshape(len(blocks[0]), self.rows, -1)
+            if known is None
+            else np.broadcast_to(x[0].real(known), (len(blocks[0]), *known.shape))
             for known in self.inputs or [None] * len(blocks)
         ]
         y = np.concatenate(parts, axis=2)

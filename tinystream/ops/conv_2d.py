@@ -12,7 +12,7 @@ Source: tensorflow/lite/kernels/internal/reference/integer_ops/conv.h, ConvPerCh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -24,6 +24,7 @@ from tinystream.ops._shared import (
     clamp,
     fits_pairs,
     gap,
+    gathered,
     in_groups,
     in_parts,
     multipliers,
@@ -89,13 +90,22 @@ class Conv2d:
             module=__name__,
             x=(x,),
             y=y,
-            params=dict(**place, outputs=outputs, pairs=int(pairs), x_zero=x.zero, y_zero=self.y_zero, low=low, high=high),
+            params=dict(
+                **place,
+                outputs=outputs,
+                gathered=int(gathered(place)),
+                pairs=int(pairs),
+                x_zero=x.zero,
+                y_zero=self.y_zero,
+                low=low,
+                high=high,
+            ),
             tables=dict(
                 weight=rows,
                 bias=accumulator(f"a convolution to {y}", rows, self.bias, x.zero),
                 **multipliers(np.broadcast_to(x.scale * self.weight_scale / self.y_scale, outputs)),
             ),
-            scratch=dict(patch=("int32", words)),
+            scratch=dict(patch=("int32", words), rows=("int8", rows_of_two(place))),
             gap=gap(place, outputs, 2),
             cost=dict(mac8=pixels * rows.size, requant=y.size, mem=pixels * rows.shape[1]),
             says="{}x{} convolution to {} channels, {}, stride {}x{}".format(*self.weight.shape[1:3], outputs, self.padding, *self.stride),
@@ -122,7 +132,18 @@ class Conv2d:
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer
 BATCHED = True
 IN_GROUPS = in_groups
-PADDED = padded
+
+
+def rows_of_two(place: dict[str, int]) -> int:
+    """Bytes in which a row of each of two windows is gathered, where some window must be."""
+    return 2 * place["kernel_width"] * place["channels"] if gathered(place) else 1
+
+
+def PADDED(step: Step, *told) -> Step:
+    """See tinystream/plan/fuse.py."""
+    made = padded(step, *told)
+    apart, rows = gathered(made.params), rows_of_two(made.params)
+    return replace(made, params=made.params | dict(gathered=int(apart)), scratch=made.scratch | dict(rows=("int8", rows)))
 
 
 def run(k, s, x):
@@ -135,13 +156,17 @@ def run(k, s, x):
     return np.concatenate(parts)
 
 
-def _example(x_shape, kernel, outputs, seed, *, x_zero=-7, big=1.0, most=127, per_channel=True, bias=3000, **options):
+def _example(
+    x_shape, kernel, outputs, seed, *, x_zero=-7, big=1.0, least=0, most=127, per_channel=True, bias=3000, constant=False, **options
+):
     rng = np.random.default_rng(seed)
     weight = rng.integers(-most, most + 1, (outputs, *kernel, x_shape[2])).astype(np.int8)
+    weight = np.where(np.abs(weight) < least, most, weight).astype(np.int8)
     scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(weight[0].size)
-    conv = Conv2d(
-        x_shape, weight, rng.integers(-bias, bias + 1, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options
-    )
+    biases = rng.integers(-bias, bias + 1, outputs).astype(np.int32)
+    if constant:
+        weight[1], biases[1], biases[2], biases[5] = 0, 2000, 1 << 30, -(1 << 30)
+    conv = Conv2d(x_shape, weight, biases, scale, 0.03, options.pop("y_zero", 4), **options)
     return conv, Signal(x_shape, "int8", Fraction(30), 0.05, x_zero)
 
 
@@ -149,11 +174,16 @@ EXAMPLES = [
     _example((11, 1, 5), (5, 1), 6, 0, stride=(3, 1), activation="relu", x_zero=-128, y_zero=-128),
     _example((6, 7, 3), (3, 3), 5, 1, padding="same", stride=(2, 2), activation="relu6"),
     _example((7, 6, 2), (2, 3), 4, 2, padding="same", dilation=(2, 2), per_channel=False),
-    _example((3, 5, 8), (1, 1), 3, 3, big=3000.0, activation="relu_n1_to_1", bias=9),
+    _example((3, 5, 8), (1, 1), 13, 3, big=3000.0, activation="relu_n1_to_1", bias=9),
     _example((1, 1, 4), (1, 1), 1, 4, x_zero=127, y_zero=-128),
     _example((8, 4, 70), (2, 1), 9, 5, padding="same"),
     _example((8, 1, 3), (3, 1), 4, 6, padding="same"),              # whole rows, but for the first and the last window
     _example((9, 2, 2), (3, 2), 2, 7, dilation=(2, 1)),
-    _example((3, 3, 2), (1, 1), 5, 8, big=640.0, most=1, bias=9),   # a count of a sum is about a count of y
+    _example((3, 3, 2), (1, 1), 13, 8, big=640.0, most=1, bias=9),  # a count of a sum is about a count of y
     _example((3, 3, 2), (1, 1), 5, 9, big=640.0, most=1, bias=9, per_channel=False),
+    _example((3, 3, 9), (1, 1), 22, 10, big=450.0, most=3, bias=40, constant=True),     # shifts of 1 and 2; channels that are one number
+    _example((2, 2, 110), (2, 3), 8, 11, padding="same", big=0.7, least=60),           # sums that no other may share a word with
+    _example((5, 2, 1), (3, 2), 8, 12, padding="same", dilation=(1, 3), x_zero=90),     # windows that are outside on both sides
+    _example((4, 9, 1), (2, 4), 8, 14, padding="same", dilation=(1, 2), stride=(1, 3), x_zero=90),
+    _example((3, 7, 17), (1, 1), 12, 13, stride=(2, 2), big=8.0),
 ]

@@ -99,12 +99,12 @@ def run(k, s, x):
     return np.concatenate(parts)
 
 
-def _example(x_shape, kernel, outputs, seed, *, bias_type=np.int64, per_channel=True, y_scale=0.0003, **options):
+def _example(x_shape, kernel, outputs, seed, *, bias_type=np.int64, per_channel=True, most=127, bias=800000, y_scale=0.0003, **options):
     rng = np.random.default_rng(seed)
-    weight = rng.integers(-127, 128, (outputs, *kernel, x_shape[2])).astype(np.int8)
+    weight = rng.integers(-most, most + 1, (outputs, *kernel, x_shape[2])).astype(np.int8)
     scale = rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 5e-3 / np.sqrt(weight[0].size)
-    bias = rng.integers(-800000, 800001, outputs).astype(bias_type)
-    return Conv2dInt16(x_shape, weight, bias, scale, y_scale, **options), Signal(x_shape, "int16", Fraction(30), 0.0003)
+    biases = rng.integers(-bias, bias + 1, outputs).astype(bias_type)
+    return Conv2dInt16(x_shape, weight, biases, scale, y_scale, **options), Signal(x_shape, "int16", Fraction(30), 0.0003)
 
 
 EXAMPLES = [
@@ -116,5 +116,5 @@ EXAMPLES = [
     _example((3, 5, 8), (1, 1), 4, 5, bias_type=np.int32, y_scale=0.000004),
     _example((4, 2, 200), (3, 2), 3, 6),
     _example((2, 2, 2), (2, 1), 3, 7, y_scale=1e-7),                # sums are magnified
-    _example((2, 2, 2), (2, 1), 3, 8, y_scale=1e-7, bias_type=np.int32),
+    _example((2, 2, 2), (2, 1), 3, 8, y_scale=5e-7, bias_type=np.int32, most=1, bias=9),
 ]

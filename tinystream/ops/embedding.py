@@ -2,7 +2,8 @@
 
     y[o, m, :] = table[o, places[m], :]
 
-A place outside of the table is its nearest end; TFLM does not check it, TFLite refuses it.
+A place below 0 is counted from the end, and one outside of the table is its nearest end; TFLM does not check them, TFLite
+refuses them.
 
 Source: as ops/gather_computed.py.
 """
@@ -15,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from tinystream.ops.gather_computed import inputs as inputs_of_two
-from tinystream.ops.gather_computed import read_rows, row_shape, rows_step
+from tinystream.ops.gather_computed import nearest, read_rows, row_shape, rows_step
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -46,7 +47,7 @@ class Embedding:
         return outer, n, inner
 
     def ideal(self, x, places):
-        at = np.clip(places.reshape(len(places), -1), 0, self.span[1] - 1).astype(np.int64)
+        at = nearest(places, self.span[1]).astype(np.int64)
         real = (self.table.astype(np.float64) - self.zero) * self.scale
         return np.stack([real[:, i] for i in at]).reshape(len(at), *row_shape(self.span, at.shape[1]))
 
@@ -57,7 +58,7 @@ BATCHED = True
 
 
 def run(k, s, places):
-    at = np.clip(places.reshape(len(places), -1), 0, k.n - 1)
+    at = nearest(places, k.n)
     y = k.table[:, at].swapaxes(0, 1)
     return y.reshape(len(at), *([n for n in y.shape[1:] if n > 1] or [1]))
 

@@ -105,11 +105,16 @@ def run(k, s, x):
     return np.concatenate(parts)
 
 
-def _example(inputs, outputs, seed, *, rows=1, x_zero=-7, big=1.0, most=127, bias=900, per_channel=False, **options):
+def _example(
+    inputs, outputs, seed, *, rows=1, x_zero=-7, big=1.0, most=127, bias=900, per_channel=False, constant=False, **options
+):
     rng = np.random.default_rng(seed)
     weight = rng.integers(-most, most + 1, (outputs, inputs)).astype(np.int8)
     scale = (rng.uniform(0.5, 1.5, outputs if per_channel else 1) * 1e-3 * big / np.sqrt(inputs)).astype(np.float32).astype(np.float64)
-    layer = FullyConnected(weight, rng.integers(-bias, bias, outputs).astype(np.int32), scale, 0.03, options.pop("y_zero", 4), **options)
+    biases = rng.integers(-bias, bias, outputs).astype(np.int32)
+    if constant:
+        weight[1], biases[1], biases[2], biases[5] = 0, 2000, 1 << 30, -(1 << 30)
+    layer = FullyConnected(weight, biases, scale, 0.03, options.pop("y_zero", 4), **options)
     return layer, Signal((rows, inputs) if rows > 1 else (inputs,), "int8", Fraction(30), float(np.float32(0.05)), x_zero)
 
 
@@ -119,6 +124,8 @@ EXAMPLES = [
     _example(9, 3, 2, rows=4, activation="relu6"),
     _example(1100, 70, 3),
     _example(2, 6, 5, big=640.0, most=1, bias=9),                   # a count of a sum is about a count of y
-    _example(2, 7, 6, big=640.0, most=1, bias=9, per_channel=True),
+    _example(2, 15, 6, big=640.0, most=1, bias=9, per_channel=True),
     _example(3, 6, 4, big=3000.0, per_channel=True, activation="relu_n1_to_1"),
+    _example(11, 22, 7, big=500.0, most=3, bias=40, per_channel=True, constant=True),   # shifts of 1 and 2; channels that are one number
+    _example(700, 9, 8, rows=2, big=0.4),                                               # shifts of 14 and 15
 ]

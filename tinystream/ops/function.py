@@ -1,9 +1,9 @@
-"""Functions of single values that TFLite computes in float32: EXP, LOG, SQRT, GELU, NEG, and what lies between DEQUANTIZE and QUANTIZE.
+"""Functions of single values that TFLite computes in float32: EXP, LOG, GELU, NEG, and what lies between DEQUANTIZE and QUANTIZE.
 
     y[i] = table[x[i] + 128];   table = sat8(round(f(x_scale * (x - x_zero)) * (1 / y_scale)) + y_zero)
 
 in float32, halves away from zero, at plan time; between DEQUANTIZE and QUANTIZE … / y_scale.  Several functions there are taken in turn.
-TFLM has DEQUANTIZE and QUANTIZE, and the functions in float32 only.
+TFLM has DEQUANTIZE and QUANTIZE, and the functions in float32 only; NEG of int8 has neither, and is taken as if it were of this form.
 
     gelu(x) = x / 2 * erfc(-x / sqrt(2)),   approximately  x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))
 
@@ -105,7 +105,7 @@ EXAMPLES = [
     _example("gelu_approximate", x_zero=5, y_scale=0.02, y_zero=-110),
     _example("exp", x_zero=20, y_scale=0.7, y_zero=-128),
     _example("log", y_scale=0.03),
-    _example("sqrt", y_scale=0.015, y_zero=-128),
+    _example("sqrt", y_scale=0.015, y_zero=-128, quantize=True),
     _example("neg", x_zero=-30, y_zero=29, quantize=True),
     _example("neg", x_zero=-30, y_scale=0.04),
     _example("square", "neg", x_zero=3, y_scale=0.2, y_zero=100, quantize=True),

@@ -2,7 +2,8 @@
 
     y[o, m, :] = x[o, places[m], :]
 
-A place outside of the axis is its nearest end; TFLM does not check it, TFLite refuses it.
+A place below 0 is counted from the end, and one outside of the axis is its nearest end; TFLM does not check them, TFLite
+refuses them.
 
 Source: tensorflow/lite/kernels/internal/reference/gather.h; tflite-micro, gather.cc.
 """
@@ -34,7 +35,7 @@ class GatherComputed:
         return rows_step(__name__, self.span, (x, places), x, places)
 
     def ideal(self, x, blocks, places):
-        at = np.clip(places.reshape(len(places), -1), 0, self.span[1] - 1).astype(np.int64)
+        at = nearest(places, self.span[1]).astype(np.int64)
         rows = blocks.reshape(len(blocks), *self.span)
         return np.stack([row[:, i] for row, i in zip(rows, at)]).reshape(len(blocks), *row_shape(self.span, at.shape[1]))
 
@@ -78,13 +79,19 @@ def rows_step(module: str, span: tuple[int, int, int], x: tuple[Signal, ...], ro
     )
 
 
+def nearest(places: np.ndarray, n: int) -> np.ndarray:
+    """Places as they lie in an axis of n, [blocks, count]."""
+    places = places.reshape(len(places), -1)
+    return np.clip(np.where(places < 0, places + n, places), 0, n - 1)
+
+
 BOUND = 1e-9  # counts: values only move
 ANY_TYPE = True
 BATCHED = True
 
 
 def run(k, s, x, places):
-    at = np.clip(places.reshape(len(places), -1), 0, k.n - 1)
+    at = nearest(places, k.n)
     rows = x.reshape(len(x), k.outer, k.n, k.bytes // x.itemsize)
     y = np.take_along_axis(rows, at[:, None, :, None], axis=2)
     return y.reshape(len(x), *([n for n in y.shape[1:] if n > 1] or [1]))
@@ -92,7 +99,10 @@ def run(k, s, x, places):
 
 def inputs(x, rng, count):
     """Places near the axis, as random numbers of 32 bits all lie outside."""
-    return [rng.integers(-100, 100, (count, *x[0].shape)).astype(x[0].dtype), rng.integers(-2, 9, (count, *x[1].shape)).astype(x[1].dtype)]
+    return [
+        rng.integers(-100, 100, (count, *x[0].shape)).astype(x[0].dtype),
+        rng.integers(-12, 12, (count, *x[1].shape)).astype(x[1].dtype),
+    ]
 
 
 def _signal(*shape, dtype="int8"):

@@ -1,9 +1,10 @@
 """TFLite RESIZE_BILINEAR, int8: an image of another size, each pixel from the four around its place.
 
     y[i, j, c] = (sum + 2**19 * sign(sum)) / 2**20, towards 0
-    sum = (1024 - u) * (1024 - v) * x[rows[i], columns[j], c] + u * (1024 - v) * x[rows_below[i], columns[j], c] + (1024 - u) * v * … + u * v * …
+    sum = (1024 - u) * across(rows[i]) + u * across(rows_below[i]),   u = row_parts[i], v = column_parts[j]
+    across(row) = (1024 - v) * x[row, columns[j], c] + v * x[row, columns_right[j], c]
 
-u and v are row_parts[i] and column_parts[j]; all tables come from integers at plan time, as TFLite computes them for each pixel.
+All tables come from integers at plan time, as TFLite computes them for each pixel.
 
 Source: tensorflow/lite/kernels/internal/reference/resize_bilinear.h, ResizeBilinearInteger.
 """
@@ -57,7 +58,12 @@ class ResizeBilinear:
             y=y,
             params=dict(width=self.x_shape[1], channels=channels, y_height=self.size[0], y_width=self.size[1]),
             tables=dict(
-                rows=rows, rows_below=rows_below, row_parts=row_parts, columns=columns, columns_right=columns_right, column_parts=column_parts
+                rows=rows,
+                rows_below=rows_below,
+                row_parts=row_parts,
+                columns=columns,
+                columns_right=columns_right,
+                column_parts=column_parts,
             ),
             cost=dict(mul=4 * y.size, mem=5 * y.size),
             says=f"{self.x_shape[0]}x{self.x_shape[1]} to {self.size[0]}x{self.size[1]}",

@@ -91,7 +91,8 @@ def run(k, s, x):
 
 def _example(height, width, y_height, y_width, channels=3, dtype="int8", **options):
     shape = (height, width, channels)
-    return ResizeNearestNeighbor(shape, (y_height, y_width), **options), Signal(shape, dtype, Fraction(30), 0.05, -7 if dtype == "int8" else 0)
+    x = Signal(shape, dtype, Fraction(30), 0.05, -7 if dtype == "int8" else 0)
+    return ResizeNearestNeighbor(shape, (y_height, y_width), **options), x
 
 
 EXAMPLES = [

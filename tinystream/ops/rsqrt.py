@@ -2,7 +2,9 @@
 
     y[i] = table[x[i] + 128];   table = sat8(requant(requant(1, root, root_shift + 20), multiplier, shift - 20) + y_zero)
 
-root * 2**(root_shift - 31) = 1 / sqrt(x - x_zero), by five of Newton's steps in Q28;  multiplier * 2**(shift - 31) = 1 / (sqrt(x_scale) * y_scale).
+root * 2**(root_shift - 31) = 1 / sqrt(x - x_zero), by five of Newton's steps in Q28
+multiplier * 2**(shift - 31) = 1 / (sqrt(x_scale) * y_scale)
+
 127 for x <= x_zero.  TFLM stops at a value below x_zero, which has no root.
 
 Source: tflite-micro, elementwise.cc, RsqrtEvalQuantized; tensorflow/lite/kernels/internal/common.h, GetInvSqrtQuantizedMultiplierExp.

@@ -88,11 +88,11 @@ def run_many(k, s, x):
     return np.ones(len(x), bool), sat8(requant(y, k.multiplier2, k.shift2) + k.y_zero)
 
 
-def _example(inputs, units, rank, memory, seed, *, most=3000, y_zero=4, y_scale=0.4):
+def _example(inputs, units, rank, memory, seed, *, feature=127, time=3000, bias=900000, y_zero=4, y_scale=0.4):
     rng = np.random.default_rng(seed)
-    feature = rng.integers(-127, 128, (units * rank, inputs)).astype(np.int8)
-    time = rng.integers(-most, most + 1, (units * rank, memory)).astype(np.int16)
-    bias = rng.integers(-900000, 900000, units).astype(np.int32)
+    feature = rng.integers(-feature, feature + 1, (units * rank, inputs)).astype(np.int8)
+    time = rng.integers(-time, time + 1, (units * rank, memory)).astype(np.int16)
+    bias = rng.integers(-bias, bias, units).astype(np.int32)
     of_feature, of_time, of_state = (float(np.float32(v)) for v in (0.02 / np.sqrt(inputs), 0.0004, 0.0002))
     layer = SvdfInt16(feature, time, bias, of_feature, of_time, of_state, y_scale, y_zero)
     return layer, Signal((inputs,), "int8", Fraction(30), float(np.float32(0.05)), -7)
@@ -102,4 +102,5 @@ EXAMPLES = [
     _example(12, 6, 1, 5, 0),
     _example(7, 5, 2, 8, 1, y_zero=-128),
     _example(9, 4, 1, 1, 2, y_scale=0.03),
+    _example(2, 6, 1, 3, 3, feature=1, time=1, bias=9, y_scale=8.1e-8),      # a count of a sum is about a count of y
 ]

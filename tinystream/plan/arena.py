@@ -70,9 +70,9 @@ def place(buffers: Sequence[Buffer]) -> tuple[Buffer, ...]:
     """Every buffer where nothing else is for as long as it is in use, in as little memory as the search below finds.
 
     Each order of the places gives an arrangement: one after the other, each at the lowest offset that is free.  Orders that are good in
-    most graphs are tried first; then the best one is changed at random places (always the same ones), until the lower bound is reached
-    or the work is enough.  Source: greedy by size, as in Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference,
-    2020, §5; the search is ours.
+    most graphs are tried first; then the best of them, and that by size, are changed at random places (always the same ones), until the
+    lower bound is reached or the work is enough.  Source: greedy by size, as in Pisarchyk and Lee, Efficient Memory Management for Deep
+    Neural Net Inference, 2020, §5; the search is ours.
     """
     owner = owners(buffers)
     places = places_of(buffers, owner)
@@ -82,11 +82,14 @@ def place(buffers: Sequence[Buffer]) -> tuple[Buffer, ...]:
         sorted(places, key=lambda p: (-max(live[p.first : p.last + 1]), -p.bytes)),
         sorted(places, key=lambda p: (-p.bytes * (p.last - p.first + 1), p.first)),
         sorted(places, key=lambda p: (p.first, -p.bytes)),
+        sorted(places, key=lambda p: (-p.first, -p.bytes)),  # a layer that lies below what it has read comes after it
+        sorted(places, key=lambda p: (p.first == p.last, -p.first)),
     ]
-    bound, best, offsets = max(live, default=0), None, {}
-    for order in chain(orders, shuffled(orders[0]) if places else ()):
-        found, size = arranged(order)
-        if best is None or size < best:
+    tried = [(size, found, order) for order in orders for found, size in [arranged(order)]]
+    bound, (best, offsets, order) = max(live, default=0), min(tried, key=lambda t: t[0])
+    for changed in chain(shuffled(order), shuffled(orders[0])) if best > bound else ():
+        found, size = arranged(changed)
+        if size < best:
             best, offsets = size, found
         if best <= bound:
             break

@@ -41,12 +41,26 @@ class Table:
         at = self._at(slot)
         return default if at is None else self._number("<" + kind, at)
 
-    def real(self, slot: int, default: float = 0.0) -> float:
+    def real(self, slot: int, default: float = 0.0, kind: str = "f") -> float:
         at = self._at(slot)
-        return default if at is None else self._number("<f", at)
+        return default if at is None else self._number("<" + kind, at)
 
     def string(self, slot: int) -> str:
-        return bytes(self.vector(slot, np.uint8)[:LONGEST_NAME]).decode("utf-8", "replace")
+        """A name, without what would do something to a terminal: names are shown to people."""
+        text = bytes(self.vector(slot, np.uint8)[:LONGEST_NAME]).decode("utf-8", "replace")
+        return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+    def strings(self, slot: int) -> list[str]:
+        """A vector of strings."""
+        start, length = self._vector(slot, 4)
+        texts = []
+        for i in range(length):
+            at = self._follow(start + 4 * i)
+            size = self._number("<I", at)
+            if at + 4 + size > len(self._data):
+                raise damaged(f"a text at byte {at} says it has {size} bytes")
+            texts.append(self._data[at + 4 : at + 4 + min(size, LONGEST_NAME)].decode("utf-8", "replace"))
+        return texts
 
     def vector(self, slot: int, dtype: type) -> np.ndarray:
         """Numbers, as a view; empty where the field is absent."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -61,6 +61,7 @@ class Model:
 
     inputs, outputs: the tensors between which it is planned.
     operators: of the file, in its order, one an output; where it has variables, with those rewritten (see variables.py).
+    shapes: what an interpreter must be given as those inputs of the file, by number, that only tell a shape; they are none of `inputs`.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Model:
     operators: tuple[Operator, ...]
     file_bytes: int
     sha256: str
+    shapes: dict[int, np.ndarray] = field(default_factory=dict)
 
     def plan(self, *x: Signal) -> Planned:
         """The steps, sources relative to the group: -1 is the first input.  ModelError where x does not fit."""
@@ -156,8 +158,9 @@ def open_model(data: bytes, name: str, outputs: Sequence[int] | None = None) -> 
     if outputs is not None:
         main = replace(main, outputs=tuple(output_of(main, name, n) for n in outputs))
     operators = without_variables([main, *graphs[1:]])
-    model = strip_ends(Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest()))
-    return replace(model, operators=with_clock(model.operators, model.inputs[0])) if model.inputs else model
+    model = Model(name, main.inputs, main.outputs, operators, len(data), hashlib.sha256(data).hexdigest(), main.shapes)
+    stripped = strip_ends(model)
+    return replace(stripped, operators=with_clock(stripped.operators, stripped.inputs[0])) if stripped.inputs else stripped
 
 
 def output_of(main: Graph, name: str, number: int) -> Tensor:
@@ -222,7 +225,9 @@ def shapes_told(graph: Graph) -> Graph:
 
     operators = tuple(map(told, graph.operators))
     read, was_read = ({t.index for op in ops for t in op.flowing} for ops in (operators, graph.operators))
-    return replace(graph, inputs=tuple(t for t in graph.inputs if t.index in read or t.index not in was_read), operators=operators)
+    known = {t.index: t.data for op in operators for t in op.inputs if t is not None and t.data is not None}
+    shapes = {i: known[t.index] for i, t in enumerate(graph.inputs) if t.index in was_read - read}
+    return replace(graph, inputs=tuple(t for i, t in enumerate(graph.inputs) if i not in shapes), operators=operators, shapes=shapes)
 
 
 def one_output_each(operator: Operator) -> list[Operator]:
@@ -320,7 +325,7 @@ def signed(graph: Graph) -> Graph:
         return replace(op, inputs=inputs, outputs=tuple(map(as_int8, op.outputs)))
 
     inputs, outputs = tuple(map(as_int8, graph.inputs)), tuple(map(as_int8, graph.outputs))
-    return Graph(graph.tensors, inputs, outputs, tuple(map(told, graph.operators)))
+    return replace(graph, inputs=inputs, outputs=outputs, operators=tuple(map(told, graph.operators)))
 
 
 def strip_ends(model: Model) -> Model:
@@ -403,7 +408,7 @@ def tensor_mistakes(model: Model) -> Iterator[ModelError]:
         )
     for op in model.needed:
         types = {t.dtype for t in [*op.flowing, op.y] if not t.counts}
-        if op.kind not in CHANGE_TYPE and len(types) > 1:
+        if op.kind not in CHANGE_TYPE and len(types) > 1 and (op.kind in ALIASES or has_kernel(op)):
             yield op.refuse(f"mixes {' and '.join(str(t) for t in [*op.flowing, op.y])}", "convert the model again")
         if op.kind in ALIASES and (not op.flowing or op.flowing[0].size != op.y.size or not same_scale(op.flowing[0], op.y)):
             yield op.refuse("changes the number of values or their scale", "convert the model again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from math import isclose, prod
@@ -143,12 +143,16 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """One subgraph of the file; its operators have one output each, or none.  Tensors are counted in each subgraph for itself."""
+    """One subgraph of the file; its operators have one output each, or none.  Tensors are counted in each subgraph for itself.
+
+    shapes: values of those inputs of the file, by number, that only tell a shape; they are none of `inputs`.
+    """
 
     tensors: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
+    shapes: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def same_scale(a: Signal | Tensor, b: Signal | Tensor) -> bool:
@@ -174,7 +178,6 @@ MODULES = {
     "arg_min": "arg_max",
     "exp": "function",
     "log": "function",
-    "sqrt": "function",
     "gelu": "function",
     "neg": "function",
     "dequantize": "function",

@@ -102,7 +102,8 @@ def one_row(step: Step, given: Signal, source: int) -> Step:
     count = step.y.shape[0]
     y = replace(step.y, shape=(1, *step.y.shape[1:]), rate_hz=given.rate_hz)
     cost = {name: n // count for name, n in step.cost.items()}
-    return replace(step, x=(given,), y=y, sources=(source,), params=step.params | dict(height=reach(step)[0], y_height=1), cost=cost)
+    one = replace(step, x=(given,), y=y, sources=(source,), params=step.params | dict(height=reach(step)[0], y_height=1), cost=cost)
+    return getattr(step.code, "ARRANGED", lambda step: step)(one)       # what follows from its params
 
 
 def stack(x: Signal, frames: int, every: int, name: str, source: int) -> Step:

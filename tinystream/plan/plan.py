@@ -13,6 +13,7 @@ from tinystream.plan.fuse import fused
 from tinystream.plan.model import Model, Planned
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
+from tinystream.plan.views import viewed
 
 EVENT_COUNTERS = 4 + 8  # bytes of the sequence and the block that an event tells
 
@@ -159,6 +160,7 @@ def plan_model(model: Model, rate_hz: Fraction = Fraction(1), rewrite: bool = Fa
     outputs = [i for i in wiring.add_model(model.plan(*x), [-1 - i for i in range(len(x))]) if i >= 0]
     steps = wiring.steps
     if rewrite:
-        steps, at = fused(steps, keep=outputs)
-        outputs = [j for i in outputs if (j := at[i]) is not None]
+        for rewritten in (viewed, fused):
+            steps, at = rewritten(steps, keep=outputs)
+            outputs = [j for i in outputs if (j := at[i]) is not None]
     return plan_steps("model", x, steps, outputs=tuple(outputs))

@@ -3,7 +3,7 @@
 Both tensors of an operator repeated, or one along axes that are not neighbours:  BROADCAST_TO for a tensor, a larger constant for a
 constant, and one side is whole.  A sum over axes that are not neighbours:  TRANSPOSE to the end, and the same sum.  DEQUANTIZE,
 functions of single values, QUANTIZE, as converters leave them where TFLite has no quantised kernel (NEG of a layer normalisation):
-one operator, DEQUANTIZE, with a table.
+one operator, DEQUANTIZE, with a table.  Places below 0 that are counted from the end before a GATHER: the kernel does so by itself.
 
 Source: ours; the meaning of repeated axes from tensorflow/lite/kernels/internal/common.h, NdArrayDescsForElementwiseBroadcast.
 """
@@ -19,14 +19,16 @@ import numpy as np
 
 from tinystream.plan.operator import FLOAT_FUNCTIONS, Graph, Operator, Tensor
 
-PAIRS = ("add", "sub", "mul", "maximum", "minimum", "squared_difference")
+PAIRS = ("add", "sub", "mul", "div", "maximum", "minimum", "squared_difference")
+LARGEST = 1 << 24  # elements of a repeated tensor
 SUMS = ("mean", "sum", "reduce_max", "reduce_min")
 
 
 def simplified(graph: Graph) -> Graph:
     """The same graph; tensors that come in between are counted behind the file's."""
     free = Free(graph.tensors)
-    operators = [simple for op in without_floats(graph) for simple in rewritten(op, free)]
+    makers = {op.y.index: op for op in graph.operators if op.outputs}
+    operators = [simple for op in without_floats(graph, makers) for simple in rewritten(counted_from_the_end(op, makers), free)]
     return replace(graph, tensors=free.count, operators=tuple(operators))
 
 
@@ -74,8 +76,8 @@ def one_side_whole(op: Operator, x: list[Tensor], shape: tuple[int, ...], free: 
     flows = [i for i in (0, 1) if x[i].data is None]
     if not flows or op.y.size != size:
         return [op]
-    # the one that becomes, or is, whole: a tensor that flows, and of two the larger
-    large = max(flows, key=lambda i: x[i].size)
+    # the one that becomes, or is, whole: a tensor that flows, and of two the larger, or what is divided
+    large = 0 if op.kind == "div" and len(flows) == 2 else max(flows, key=lambda i: x[i].size)
     small = x[1 - large]
     wanted: list[tuple[int, ...]] = [shape, shape]
     if few_groups(small.shape, shape):
@@ -91,13 +93,17 @@ def few_groups(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 
 def spread(op: Operator, x: list[Tensor], shapes: list[tuple[int, ...]], free: Free) -> Sequence[Operator]:
-    """The operator behind BROADCAST_TO of those inputs whose shape is not the wanted one."""
+    """The operator behind BROADCAST_TO of those inputs whose shape is not the wanted one; as it is, for its reader to refuse, if huge."""
+    if any(prod(shape) > LARGEST for shape in shapes):
+        return [op]
     before, inputs = [], []
     for t, shape in zip(x, shapes):
         if t.size == prod(shape):
             inputs.append(replace(t, shape=shape))
         elif t.data is not None:
-            inputs.append(replace(t, index=free.take(), shape=shape, data=np.ascontiguousarray(np.broadcast_to(t.data.reshape(t.shape), shape))))
+            inputs.append(
+                replace(t, index=free.take(), shape=shape, data=np.ascontiguousarray(np.broadcast_to(t.data.reshape(t.shape), shape)))
+            )
         else:
             inputs.append(replace(t, index=free.take(), name=f"{t.name}, repeated", shape=shape))
             before.append(Operator(op.index, "broadcast_to", None, (t, numbers(shape)), (inputs[-1],)))
@@ -128,12 +134,37 @@ def neighbouring_axes(op: Operator, x: Tensor, axes: Tensor, free: Free) -> Sequ
     return [Operator(op.index, "transpose", None, (x, numbers(order)), (moved,)), replace(op, inputs=(moved, behind))]
 
 
+# --- places in a table ------------------------------------------------------------------------------------------------
+
+
+def counted_from_the_end(op: Operator, makers: dict[int, Operator]) -> Operator:
+    """GATHER by x instead of by SELECT(LESS(x, 0), ADD(x, n), x), as Keras makes of an embedding of n rows."""
+    rows, places = op.inputs if op.kind == "gather" and len(op.inputs) == 2 else (None, None)
+    select = makers.get(places.index) if places is not None else None
+    if rows is None or select is None or select.kind not in ("select", "select_v2") or len(select.inputs) != 3:
+        return op
+    condition, other, x = (t for t in select.inputs)
+    less, add = (makers.get(t.index) if t is not None else None for t in (condition, other))
+    axis = op.option(0)
+    if x is None or less is None or add is None or not -len(rows.shape) <= axis < len(rows.shape):
+        return op
+    from_the_end = compares(less, "less", x, 0) and compares(add, "add", x, rows.shape[axis])
+    return replace(op, inputs=(rows, x)) if from_the_end else op
+
+
+def compares(op: Operator, kind: str, x: Tensor, number: int) -> bool:
+    """Whether it is this kind of operator, of x and of this number."""
+    a, b = op.inputs if len(op.inputs) == 2 else (None, None)
+    return (
+        op.kind == kind and a is not None and b is not None and a.index == x.index and b.data is not None and bool((b.data == number).all())
+    )
+
+
 # --- what converters leave in float32 ---------------------------------------------------------------------------------
 
 
-def without_floats(graph: Graph) -> list[Operator]:
+def without_floats(graph: Graph, makers: dict[int, Operator]) -> list[Operator]:
     """DEQUANTIZE, functions of single values and QUANTIZE as one operator; where a float has another reader, it is computed as before."""
-    makers = {op.y.index: op for op in graph.operators if op.outputs}
     made = []
     for op in graph.operators:
         functions: list[str] = []

@@ -2,9 +2,9 @@
 
 Each interpreter runs in a process of its own: a model that crashes one takes nothing else with it.  What they are:
 
-    tflm             TFLM's reference kernels (package tflite-micro): what deployed firmware computes, and what we do
-    reference        TFLite's reference kernels (tflite-runtime, or ai-edge-litert) with every operator's output to look at
-    default          the same interpreter as people mostly run it on a desktop, with its optimised kernels
+    tflm                    TFLM's reference kernels (package tflite-micro): what deployed firmware computes, and what we do
+    … reference             TFLite's reference kernels, with every operator's output to look at
+    … default               the same package as people mostly run it on a desktop, with its optimised kernels
 """
 
 from __future__ import annotations
@@ -13,21 +13,77 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from tinystream.errors import ModelError, TinystreamError
+from tinystream.ops._prune import pruned
 from tinystream.plan.model import Model, parse_model
 from tinystream.plan.operator import ALIASES, Tensor
 from tinystream.plan.plan import Plan, plan_model
 from tinystream.run.engine import Engine
+from tinystream.run.replay import EngineName, Runs, make_engine
 
 CALLS, CALLS_WITH_STATE = 24, 300
-CHILD_S = 600
+CHUNK = 64  # calls at a time: bounds the memory of what flows inside
+CHILD, CHILD_S = ["-m", "tinystream.run.interpreter"], 600
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One way to run a model elsewhere.
+
+    package: as pip names it.
+    kernels: "reference", "optimised" or "default" (optimised, by the delegate that the package has), where there is a choice.
+    """
+
+    package: str
+    kernels: str = ""
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.package} {self.kernels}" if self.kernels else "tflm"
+
+    @property
+    def module(self) -> str:
+        return self.package.replace("-", "_")
+
+    @property
+    def missing(self) -> str:
+        """How to have it; nothing where it is installed."""
+        return "" if find_spec(self.module) else f"pip install {self.package}{self.note}"
+
+    @property
+    def version(self) -> str:
+        try:
+            return version(self.package)
+        except PackageNotFoundError:
+            return ""
+
+
+INTERPRETERS = (
+    Interpreter("tflite-micro", note=" --pre (Linux on x86-64)"),
+    *(Interpreter(package, kernels) for package in ("tflite-runtime", "ai-edge-litert") for kernels in ("reference", "default")),
+)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The first operator of the file, in the first call with a difference, whose output is another one."""
+
+    operator: str
+    values: int
+    differing: int
+    largest: float
+
+    def __str__(self) -> str:
+        return f"{self.operator}, in {self.differing} of {self.values} values, by {self.largest:g} at the most"
 
 
 @dataclass(frozen=True)
@@ -35,19 +91,20 @@ class Comparison:
     """What an interpreter gave beside ours.
 
     missing: why it was not run; all else then says nothing.
-    values, differing: of all outputs over all calls; largest in counts (or in real numbers where it gives float).
+    values, differing: of all outputs over all calls; largest in counts.
     first:   (output, call, index, ours, theirs) of the first difference.
-    operator: the first operator of the file whose output differs, where it can be looked at.
+    inside:  where it begins, in interpreters that can be looked into.
     """
 
     interpreter: str
+    version: str = ""
     missing: str = ""
     calls: int = 0
     values: int = 0
     differing: int = 0
     largest: float = 0.0
     first: tuple[int, int, int, float, float] | None = None
-    operator: str = ""
+    inside: Inside | None = None
 
     @property
     def says(self) -> str:
@@ -58,18 +115,17 @@ class Comparison:
         assert self.first, "a difference has a place"
         output, call, index, ours, theirs = self.first
         where = f"first at output {output} of call {call}, value {index}: {ours:g} here, {theirs:g} there"
-        inside = f"; the first operator that differs is {self.operator}" if self.operator else ""
-        return f"{self.differing} of {self.values} values differ, by {self.largest:g} at the most; {where}{inside}"
+        inside = f"; it begins in {self.inside}" if self.inside else ""
+        return f"{self.differing} of {self.values} values differ, by {self.largest:g} counts at the most; {where}{inside}"
 
 
-def interpreters() -> dict[str, str]:
-    """name -> "" where it is installed, else how to have it."""
-    lite = "" if find_spec("tflite_runtime") or find_spec("ai_edge_litert") else "pip install tflite-runtime, or ai-edge-litert"
-    micro = "" if find_spec("tflite_micro") else "pip install --pre tflite-micro (Linux on x86-64)"
-    return {"tflm": micro, "reference": lite, "default": lite}
-
-
-def compare(data: bytes, name: str, given: Sequence[np.ndarray] | None = None, seed: int = 0) -> list[Comparison]:
+def compare(
+    data: bytes,
+    name: str,
+    given: Sequence[np.ndarray] | None = None,
+    seed: int = 0,
+    interpreters: Sequence[Interpreter] = INTERPRETERS,
+) -> list[Comparison]:
     """Every interpreter over the same inputs.
 
     given: for each input of the model [calls, …], in the type of ours (int8 where the file says float or uint8); random and extreme
@@ -81,29 +137,42 @@ def compare(data: bytes, name: str, given: Sequence[np.ndarray] | None = None, s
         check_given(model, given)
     plan = plan_model(model)
     x = [np.asarray(g).reshape(-1, *s.shape).astype(s.dtype) for g, s in zip(given, plan.x)] if given else inputs(plan, seed)
-    fired = Engine(plan).push(*x)
-    ends = model.plan(*plan.x)
-    ours = [fired[end].y if end >= 0 else x[-1 - end] for end in ends.ends]
+    ours = outputs(model, x)
     found = []
-    for interpreter, missing in interpreters().items():
-        if missing:
-            found.append(Comparison(interpreter, missing))
-            continue
-        watched = {op.y.index: op.label for op in model.needed if op.kind not in ALIASES} if interpreter != "tflm" else {}
-        theirs = run_apart(interpreter, data, [foreign(b, t) for b, t in zip(x, model.inputs)], list(watched))
+    for interpreter in interpreters:
+        theirs = interpreter.missing or run_apart(interpreter, data, foreign(model, x))
         if isinstance(theirs, str):
-            found.append(Comparison(interpreter, theirs))
+            found.append(Comparison(interpreter.name, interpreter.version, theirs))
             continue
-        outputs, inner = theirs
-        inside = {index: fired[ends.tensors[index]].y for index in watched if ends.tensors[index] >= 0}
-        found.append(compared(interpreter, model, ours, outputs, first_inside(watched, inside, inner)))
+        one = compared(Comparison(interpreter.name, interpreter.version), model, ours, theirs[0])
+        if one.first and interpreter.kernels == "reference":
+            one = replace(one, inside=first_inside(interpreter, data, model, [block[: one.first[1] + 1] for block in x]))
+        found.append(one)
     return found
 
 
-def inputs(plan: Plan, seed: int) -> list[np.ndarray]:
+def outputs(model: Model, x: Sequence[np.ndarray], engine_name: EngineName = "auto") -> list[np.ndarray]:
+    """What is emitted gives: without channels that no input can change, rewritten, as C where there is a compiler."""
+    smaller = pruned(model)
+    plan = plan_model(smaller, rewrite=True)
+    steps = iter(plan.outputs)
+    at = [next(steps) if end >= 0 else end for end in smaller.plan(*plan.x).ends]
+    engine = make_engine(plan, engine_name)
+    return [np.concatenate(chunks) for chunks in zip(*([y[i] for i in at] for y in pushed(engine, x, set(plan.outputs))))]
+
+
+def pushed(engine: Runs, x: Sequence[np.ndarray], want: set[int]) -> Iterator[dict[int, np.ndarray]]:
+    """All calls, some at a time: what the wanted steps give, by index; the inputs are -1, -2, …"""
+    for start in range(0, len(x[0]), CHUNK):
+        blocks = [block[start : start + CHUNK] for block in x]
+        fired = engine.push(*blocks, want=want)
+        yield {i: f.y for i, f in fired.items()} | {-1 - i: block for i, block in enumerate(blocks)}
+
+
+def inputs(plan: Plan, seed: int, calls: int | None = None) -> list[np.ndarray]:
     """Extremes, then noise over the whole range and near the zero."""
     rng = np.random.default_rng(seed)
-    calls = CALLS_WITH_STATE if any(step.state for step in plan.steps) else CALLS
+    calls = calls or (CALLS_WITH_STATE if any(step.state for step in plan.steps) else CALLS)
     blocks = []
     for s in plan.x:
         limits = np.iinfo(s.dtype)
@@ -115,12 +184,17 @@ def inputs(plan: Plan, seed: int) -> list[np.ndarray]:
     return blocks
 
 
-def foreign(block: np.ndarray, tensor: Tensor) -> dict[str, np.ndarray]:
-    """What a child needs to give this block to an interpreter, whatever type its input is of."""
-    return dict(counts=block, scale=np.array(tensor.scale, np.float32), zero=np.array(tensor.zero))
+def foreign(model: Model, x: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """What a child needs to give these inputs to an interpreter, whatever type it takes: a dictionary for each input of the file."""
+    counts = iter([dict(counts=block, scale=np.array(t.scale, np.float32), zero=np.array(t.zero)) for block, t in zip(x, model.inputs)])
+    shapes = {i: dict(shape=np.tile(values, (len(x[0]), 1))) for i, values in model.shapes.items()}
+    return [shapes.get(i) or next(counts) for i in range(len(x) + len(shapes))]
 
 
-def compared(interpreter: str, model: Model, ours: list[np.ndarray], theirs: list[np.ndarray], inside: str) -> Comparison:
+def compared(about: Comparison, model: Model, ours: list[np.ndarray], theirs: list[np.ndarray]) -> Comparison:
+    sizes = [(mine.size, other.size) for mine, other in zip(ours, theirs)]
+    if len(ours) != len(theirs) or any(mine != other for mine, other in sizes):
+        return replace(about, missing=f"it gives {[n for _, n in sizes]} values, where {[n for n, _ in sizes]} belong")
     values, differing, largest, first = 0, 0, 0.0, None
     for n, (mine, other, tensor) in enumerate(zip(ours, theirs, model.outputs)):
         counts = mine.reshape(len(mine), -1)
@@ -130,8 +204,9 @@ def compared(interpreter: str, model: Model, ours: list[np.ndarray], theirs: lis
         if unequal.any():
             largest = max(largest, float(np.abs(counts - want).max()))
             call, index = (int(i) for i in np.argwhere(unequal)[0])
-            first = first or (n, call, index, float(counts[call, index]), float(want[call, index]))
-    return Comparison(interpreter, "", len(ours[0]), values, differing, largest, first, inside if differing else "")
+            if first is None or call < first[1]:
+                first = (n, call, index, float(counts[call, index]), float(want[call, index]))
+    return replace(about, calls=len(ours[0]), values=values, differing=differing, largest=largest, first=first)
 
 
 def as_counts(values: np.ndarray, tensor: Tensor, dtype: np.dtype) -> np.ndarray:
@@ -141,38 +216,61 @@ def as_counts(values: np.ndarray, tensor: Tensor, dtype: np.dtype) -> np.ndarray
     return values.astype(np.float64) - (128 if values.dtype == np.uint8 and dtype == np.int8 else 0)
 
 
-def first_inside(labels: dict[int, str], ours: dict[int, np.ndarray], theirs: dict[int, np.ndarray]) -> str:
-    for index, label in labels.items():
-        if index in theirs and index in ours:
-            mine = ours[index].reshape(len(ours[index]), -1)
-            if not np.array_equal(mine, theirs[index].reshape(len(mine), -1)):
-                return label
-    return ""
+def first_inside(interpreter: Interpreter, data: bytes, model: Model, x: Sequence[np.ndarray]) -> Inside | None:
+    """Where the difference in the last of these calls begins; None where the interpreter shows nothing of it."""
+    plan = plan_model(model)
+    steps = model.plan(*plan.x).tensors
+    watched = [op for op in model.needed if op.kind not in ALIASES and steps[op.y.index] >= 0]
+    theirs = run_apart(interpreter, data, foreign(model, x), [op.y.index for op in watched])
+    if isinstance(theirs, str):
+        return None
+    last = list(pushed(Engine(plan), x, set(range(len(plan.steps)))))[-1]
+    for op in watched:
+        mine, other = last[steps[op.y.index]][-1].ravel(), theirs[1].get(op.y.index)
+        if other is not None and other.size == mine.size:
+            apart = np.abs(mine - as_counts(other.ravel(), op.y, mine.dtype))
+            if apart.any():
+                return Inside(op.label, mine.size, int((apart != 0).sum()), float(apart.max()))
+    return None
 
 
 # --- a process of its own -----------------------------------------------------------------------------------------------
 
 
 def run_apart(
-    interpreter: str, data: bytes, x: list[dict[str, np.ndarray]], watched: list[int]
+    interpreter: Interpreter, data: bytes, x: list[dict[str, np.ndarray]], watched: Sequence[int] = ()
 ) -> tuple[list[np.ndarray], dict[int, np.ndarray]] | str:
-    """(outputs, tensors that were watched) of an interpreter over all calls, or why it gave none."""
+    """(outputs over all calls, tensors that were watched as the last call left them) of an interpreter, or why it gave none."""
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
-        folder = Path(name)
-        (folder / "model.tflite").write_bytes(data)
-        np.savez(folder / "in.npz", **{f"{key}{i}": value for i, block in enumerate(x) for key, value in block.items()})
-        (folder / "told.json").write_text(json.dumps(dict(interpreter=interpreter, watched=watched)))
-        command = [sys.executable, "-m", "tinystream.run.interpreter", name]
+        hand_over(Path(name), interpreter, data, x, watched)
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=CHILD_S)
+            done = subprocess.run([sys.executable, *CHILD, name], capture_output=True, timeout=CHILD_S)
         except subprocess.TimeoutExpired:
             return f"it took longer than {CHILD_S} s"
         if done.returncode:
-            words = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith((" ", "Traceback"))]
-            return f"it failed: {words[-1] if words else f'it ended with {done.returncode}'}"[:300]
-        with np.load(folder / "out.npz") as file:
-            outputs = [file[f"out{i}"] for i in range(len([key for key in file if key.startswith("out")]))]
-            return outputs, {index: file[f"t{index}"] for index in watched if f"t{index}" in file}
+            return f"it failed: {last_words(done.stderr.decode(errors='replace')) or f'it ended with {done.returncode}'}"
+        return handed_back(Path(name), watched)
+
+
+def hand_over(folder: Path, interpreter: Interpreter, data: bytes, x: list[dict[str, np.ndarray]], watched: Sequence[int] = ()) -> None:
+    """What tinystream.run.interpreter reads."""
+    (folder / "model.tflite").write_bytes(data)
+    np.savez(folder / "in.npz", **{f"{key}{i}": value for i, block in enumerate(x) for key, value in block.items()})
+    told = dict(module=interpreter.module, kernels=interpreter.kernels, watched=list(watched))
+    (folder / "told.json").write_text(json.dumps(told))
+
+
+def handed_back(folder: Path, watched: Sequence[int] = ()) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+    """What it has written."""
+    with np.load(folder / "out.npz") as file:
+        given = [file[f"out{i}"] for i in range(len([key for key in file if key.startswith("out")]))]
+        return given, {index: file[f"t{index}"] for index in watched if f"t{index}" in file}
+
+
+def last_words(told: str) -> str:
+    """What an interpreter said before it failed, without the traceback around it."""
+    lines = [line for line in told.splitlines() if line.strip() and not line.startswith((" ", "Traceback", "INFO", "WARNING"))]
+    return "; ".join(lines[-3:])[:300]
 
 
 def read_inputs(paths: Sequence[Path]) -> list[np.ndarray]:
@@ -190,9 +288,9 @@ def read_inputs(paths: Sequence[Path]) -> list[np.ndarray]:
 def run_float(data: bytes, seed: int = 0) -> dict[str, list[np.ndarray] | str]:
     """What each interpreter gives for random inputs of a model that is not compiled; for a first look at a float model."""
     found: dict[str, list[np.ndarray] | str] = {}
-    for interpreter, missing in interpreters().items():
-        given = missing or run_apart(interpreter, data, [dict(seed=np.array(seed))], [])
-        found[interpreter] = given if isinstance(given, str) else given[0]
+    for interpreter in INTERPRETERS:
+        given = interpreter.missing or run_apart(interpreter, data, [dict(seed=np.array(seed))])
+        found[interpreter.name] = given if isinstance(given, str) else given[0]
     return found
 
 

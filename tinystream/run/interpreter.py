@@ -8,27 +8,28 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 ARENA_BYTES = 1 << 24
+KERNELS = dict(reference="BUILTIN_REF", optimised="BUILTIN_WITHOUT_DEFAULT_DELEGATES", default="AUTO")
 
 
 class Lite:
-    """TFLite's interpreter.  reference: with its reference kernels, and every tensor kept."""
+    """TFLite's interpreter, of the package tflite_runtime or ai_edge_litert.
 
-    def __init__(self, data: bytes, reference: bool):
-        module = import_module(f"{'tflite_runtime' if find_spec('tflite_runtime') else 'ai_edge_litert'}.interpreter")
-        kernels = module.OpResolverType.BUILTIN_REF if reference else module.OpResolverType.AUTO
-        self._lite = module.Interpreter(
-            model_content=data, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=reference
-        )
+    kernels: see KERNELS.  Without a delegate, which keeps to itself what flows inside, every tensor can be looked at.
+    """
+
+    def __init__(self, data: bytes, package: str, kernels: str):
+        module = import_module(f"{package}.interpreter")
+        resolver, shows = getattr(module.OpResolverType, KERNELS[kernels]), kernels != "default"
+        self._lite = module.Interpreter(model_content=data, experimental_op_resolver_type=resolver, experimental_preserve_all_tensors=shows)
         self._lite.allocate_tensors()
         self.inputs, self._outputs = self._lite.get_input_details(), self._lite.get_output_details()
-        self._seen = {details["index"] for details in self._lite.get_tensor_details()} if reference else set()
+        self._seen = {details["index"] for details in self._lite.get_tensor_details()} if shows else set()
 
     def call(self, x: list[np.ndarray]) -> list[np.ndarray]:
         for details, block in zip(self.inputs, x):
@@ -76,11 +77,13 @@ class Micro:
 
 
 def given(details: dict[str, Any], file: Any, i: int) -> np.ndarray:
-    """All calls of input i in the interpreter's type: counts as they are, as uint8, or as the real numbers they stand for."""
+    """All calls of input i in the interpreter's type: counts as they are, as uint8, or as the real numbers they stand for; or a shape."""
     shape, dtype = [int(n) for n in details["shape"]], np.dtype(details["dtype"])
     if "seed0" in file:
         rng = np.random.default_rng([int(file["seed0"]), i])
         return rng.normal(0, 1, (8, *shape)).astype(dtype)
+    if f"shape{i}" in file:
+        return file[f"shape{i}"].reshape(-1, *shape).astype(dtype)
     counts = file[f"counts{i}"].reshape(-1, *shape)
     if np.issubdtype(dtype, np.floating):
         return ((counts.astype(np.float32) - np.float32(file[f"zero{i}"])) * np.float32(file[f"scale{i}"])).astype(dtype)
@@ -89,20 +92,13 @@ def given(details: dict[str, Any], file: Any, i: int) -> np.ndarray:
 
 def main(folder: Path) -> None:
     told, data = json.loads((folder / "told.json").read_text()), (folder / "model.tflite").read_bytes()
-    name = told["interpreter"]
-    interpreter = Micro(data) if name == "tflm" else Lite(data, name == "reference")
+    interpreter = Lite(data, told["module"], told["kernels"]) if told["kernels"] else Micro(data)
     with np.load(folder / "in.npz") as file:
         x = [given(details, file, i) for i, details in enumerate(interpreter.inputs)]
-    outputs: list[list[np.ndarray]] = []
-    watched: dict[int, list[np.ndarray]] = {}
-    for n in range(len(x[0])):
-        outputs.append(interpreter.call([block[n] for block in x]))
-        for index in told["watched"]:
-            tensor = interpreter.tensor(index)
-            if tensor is not None:
-                watched.setdefault(index, []).append(tensor)
-    arrays = {f"out{i}": np.stack([call[i] for call in outputs]) for i in range(len(outputs[0]))}
-    np.savez(folder / "out.npz", **arrays, **{f"t{index}": np.stack(values) for index, values in watched.items()})
+    calls = [interpreter.call([block[n] for block in x]) for n in range(len(x[0]))]
+    outputs = {f"out{i}": np.stack([call[i] for call in calls]) for i in range(len(calls[0]))}
+    watched = {f"t{index}": tensor for index in told["watched"] if (tensor := interpreter.tensor(index)) is not None}
+    np.savez(folder / "out.npz", **outputs, **watched)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ original wraps here: kissfft's sums can, at full scale.  Frames are those of the
 the window (30 ms) and block (10 ms) of microWakeWord and ESPHome give the first y at the end of the third block.
 
 Bit for bit the legacy front end of TensorFlow Lite Micro (tensorflow/lite/experimental/microfrontend, kissfft with
-FIXED_POINT=16), as the package pymicro-features builds it; windows of 33 to 2048 samples.
+FIXED_POINT=16), as the package pymicro-features builds it; windows of 33 to 2048 samples.  With tables = "float64", that of
+Silicon Labs' MLTK without its additions (dc_notch, activity detection); with "signal", TFLM's audio_preprocessor_int8.tflite.
 Source of the gain control: Wang, Getreuer, Hughes, Lyon, Saurous, Trainable Frontend For Robust and Far-Field Keyword
 Spotting, ICASSP 2017.
 """
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,6 +61,9 @@ class MicroFrontend(Stage):
     gain_bits: int = Field(default=21, ge=0, le=31, description="fractional bits of the gain")
     log: bool = Field(default=True, description="take the logarithm")
     log_scale_shift: int = Field(default=6, ge=0, le=11, description="counts for a factor of e, as a power of two")
+    tables: Literal["float32", "float64", "signal"] = Field(
+        default="float32",
+        description="how the original computes window and bands: float64 in Silicon Labs' MLTK, signal in TFLM's signal library")
 
     def plan(self, x: Signal) -> Step:
         if x.dtype != "int16" or len(x.shape) != 1 or x.sample_hz is None:
@@ -89,7 +94,7 @@ class MicroFrontend(Stage):
                 log_scale_shift=self.log_scale_shift,
             ),
             tables=dict(
-                window=hann_q12(length),
+                window=hann_q12(length, self.tables),
                 order=reading_order(points // 2),
                 twiddle=twiddles(points // 2),
                 split=split_twiddles(points // 2),
@@ -131,13 +136,13 @@ class MicroFrontend(Stage):
         highest_hz = float(sample_hz) * 15 / 32
         if self.low_hz >= self.high_hz:
             raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not above low_hz = {self.low_hz:g}", f"high_hz = {highest_hz:g}")
-        found = triangles(self.bands, self.low_hz, self.high_hz, sample_hz, points)
+        found = triangles(self.bands, self.low_hz, self.high_hz, sample_hz, points, self.tables)
         if found[0][-1] > points // 2:
             raise AppError(("high_hz",), f"high_hz = {self.high_hz:g} is not below half the sample rate, {float(sample_hz) / 2:g} Hz",
                            f"high_hz = {highest_hz:g}")
         if (deaf := deaf_bands(*found)):
-            tried = range(self.bands - 1, 0, -1)
-            fewer = next((n for n in tried if not deaf_bands(*triangles(n, self.low_hz, self.high_hz, sample_hz, points))), None)
+            limits = self.low_hz, self.high_hz, sample_hz, points, self.tables
+            fewer = next((n for n in range(self.bands - 1, 0, -1) if not deaf_bands(*triangles(n, *limits))), None)
             raise AppError(("bands",), f"band {deaf[0]} of {self.bands} covers no bin of an FFT of {points},"
                            f" {float(sample_hz) / points:g} Hz apart",
                            f"bands = {fewer}, or a longer window_ms" if fewer else f"high_hz = {highest_hz:g}")
@@ -195,7 +200,8 @@ GAIN_LIMIT = 32767      # an int16; beyond it the original flattens the gain, an
 # --- plan time: the tables, rounded as the original rounds them ----------------------------------------------------
 #
 # The original computes them in float32.  cos and pow are those of float64 here, rounded once: what a good float32 libm
-# gives.  log1p is not so: see below.
+# gives.  log1p is not so: see below.  `tables` = "float64": what C promotes to double where constants have no f behind;
+# "signal": the Python of the signal library, which cuts weights off and has its window all in float64.
 
 
 def q14(part: float) -> int:
@@ -203,15 +209,28 @@ def q14(part: float) -> int:
     return int(np.float32(part) * np.float32(1 << 14))
 
 
-def hann_q12(length: int) -> np.ndarray:
-    """0.5 - 0.5 cos(2 pi (i + 0.5) / length) in Q12."""
-    phase = np.float32(2 * np.pi / length) * (np.arange(length, dtype=np.float32) + np.float32(0.5))
-    real = np.float32(0.5) - np.float32(0.5) * np.cos(phase.astype(np.float64)).astype(np.float32)
-    return np.floor(real * np.float32(4096) + np.float32(0.5)).astype(np.int16)
+def hann_q12(length: int, tables: str) -> np.ndarray:
+    """0.5 - 0.5 cos(2 pi (i + 0.5) / length) in Q12; cos takes and gives float32, but for "signal"."""
+    if tables == "signal":
+        return np.rint((0.5 - 0.5 * np.cos(2 * np.pi / length * (np.arange(length) + 0.5))) * 4096).astype(np.int16)
+    real = np.dtype(tables).type
+    phase = (real(np.float32(2 * np.pi / length)) * (np.arange(length, dtype=real) + real(0.5))).astype(np.float32)
+    value = (real(0.5) - real(0.5) * np.cos(phase.astype(np.float64)).astype(np.float32)).astype(np.float32)
+    return q12(value, tables).astype(np.int16)
 
 
-def mel(hz: ArrayLike) -> np.ndarray:
-    """1127 ln(1 + hz / 700) in float32."""
+def q12(value: np.ndarray, tables: str) -> np.ndarray:
+    """To nearest, halves up; "signal" cuts off."""
+    if tables == "signal":
+        return np.floor(value * np.float32(4096))
+    real = np.dtype(tables).type
+    return np.floor(value.astype(real) * real(4096) + real(0.5))
+
+
+def mel(hz: ArrayLike, tables: str) -> np.ndarray:
+    """1127 ln(1 + hz / 700), as float32."""
+    if tables == "float64":
+        return (1127 * np.log1p(np.array(hz, np.float32).astype(np.float64) / 700)).astype(np.float32)
     return np.float32(1127) * log1p_float32(np.array(hz, np.float32) / np.float32(700))
 
 
@@ -240,22 +259,26 @@ def log1p_float32(x: np.ndarray) -> np.ndarray:
                     high - ((square - (s * (square + series) + low)) - f)).astype(np.float32)
 
 
-def triangles(bands: int, low_hz: float, high_hz: float, sample_hz: Fraction, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def triangles(
+    bands: int, low_hz: float, high_hz: float, sample_hz: Fraction, points: int, tables: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(edge, weight, unweight): bins edge[i] .. edge[i + 1] - 1 lie between corners i and i + 1 of bands + 2 corners.
 
     A bin's weight is its share in band i - 1 (whose last corner comes next), its unweight that in band i; Q12 both,
     one a bin from edge[0] on.
     """
-    low, high = mel([low_hz, high_hz])
+    low, high = mel([low_hz, high_hz], tables)
     corner = low + (high - low) / np.float32(bands + 1) * np.arange(1, bands + 2, dtype=np.float32)
     bin_hz = np.float32(float(sample_hz) / points)
     first = int(np.float32(1.5) + np.float32(low_hz) / bin_hz)
-    at = mel(np.arange(first, points, dtype=np.float32) * bin_hz)
+    at = mel(np.arange(first, points, dtype=np.float32) * bin_hz, tables)
     edge = first + np.append(0, np.searchsorted(at, corner, side="right"))
     start = np.append(low, corner[:-1])
     which = np.repeat(np.arange(bands + 1), np.diff(edge))
     weight = (corner[which] - at[: which.size]) / (corner[which] - start[which])
-    return edge.astype(np.uint16), *(np.floor(w * np.float32(4096) + np.float32(0.5)).astype(np.uint16) for w in (weight, 1 - weight))
+    other = 1 - weight.astype("float64" if tables == "float64" else "float32")
+    rising, falling = (q12(w, tables).astype(np.uint16) for w in (weight, other))
+    return edge.astype(np.uint16), rising, falling
 
 
 def deaf_bands(edge: np.ndarray, weight: np.ndarray, unweight: np.ndarray) -> list[int]:
@@ -513,9 +536,9 @@ def default_step() -> Step:
 
 EXAMPLES = [
     (MicroFrontend(), AUDIO),
-    (MicroFrontend(pcan=False, noise_reduction=False), AUDIO),
+    (MicroFrontend(pcan=False, noise_reduction=False, tables="signal"), AUDIO),
     (MicroFrontend(log=False, smoothing_bits=8, even_smoothing=0.1, min_signal_remaining=0.2), AUDIO),
     (MicroFrontend(gain_bits=20, pcan_offset=40, log_scale_shift=5), audio(16000, 320)),
     (MicroFrontend(window_ms=16, bands=12, high_hz=3500), audio(8000, 64)),
-    (MicroFrontend(bands=20, high_hz=3500), audio(8000, 160)),         # 256 points: the FFT begins with pairs
+    (MicroFrontend(bands=20, high_hz=3500, tables="float64"), audio(8000, 160)),         # 256 points: the FFT begins with pairs
 ]

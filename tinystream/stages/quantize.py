@@ -1,17 +1,18 @@
 """Count in the steps of a model's input.
 
-    y = sat8(rshift((sat32(x >> early) - x.zero) * multiplier, shift) + zero)
+    y = sat8(rshift((sat32(x >> early) - x.zero) * multiplier, shift) + zero)      sat16 for type = "int16"
 
 where multiplier / 2**shift is x.scale / scale, in 31 bits.  `early` is 0 unless a count of x is so small that the last
-bits of large ones do not matter (below 2**-19 counts of y).
+bits of large ones do not matter (below 2**-19 counts of y, 2**-12 of an int16).
 
     rule = "nearest"          y is the nearest count, halves go up
     rule = "micro_wake_word"  y = clamp((256 x + 333) / 666 - 128, -128, 127), in whole numbers, which is what the
                               firmware of ESPHome computes; the same arithmetic, by the ratio 256 / 666 instead of
-                              the scales' own, 255.0 / 665.6 for its features
+                              the scales' own, 255.0 / 665.6 for its features.  A model whose input counts in steps of 1
+                              around 0, as those of Silicon Labs' MLTK do, is given the same y: y is what it was trained on.
 
 Widths: |sat32 - x.zero| <= 2**31 + 2**30, multiplier < 2**31 and shift <= 51, so the product and what rounds it
-stay below 2**63.  Beyond sat32, y has saturated long since: 2**30 steps of 2**early are at least 1024 counts of y.
+stay below 2**63.  Beyond sat32, y has saturated long since: 2**30 steps of 2**early are at least 1024 counts of y, 2**17 of an int16.
 
 Source: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
 2018, §2.1; micro_wake_word rule: ESPHome, components/micro_wake_word (2024.7 and later), generate_features_for_window.
@@ -27,7 +28,7 @@ import numpy as np
 from pydantic import Field
 
 from tinystream.errors import AppError
-from tinystream.plan.fixed import rshift, sat8, sat32
+from tinystream.plan.fixed import rshift, sat8, sat16, sat32
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
@@ -42,6 +43,7 @@ class Quantize(Stage):
 
     scale: float | None = Field(
         default=None, gt=0, description="real value of one count of the output; the model's own where nothing is said")
+    type: Literal["int8", "int16"] | None = Field(default=None, description="of the output; the model's own where nothing is said, or int8")
     zero: int | None = Field(default=None, ge=-128, le=127, description="count that means 0; the model's own where nothing is said")
     rule: Literal["nearest", "micro_wake_word"] = Field(default="nearest", description="micro_wake_word rounds as ESPHome's firmware does")
 
@@ -50,31 +52,40 @@ class Quantize(Stage):
             raise AppError((), f"stage 'quantize' takes integers of up to 64 bits with a sign, and is given {x}")
         scale, zero = self._target()
         ratio = RATIO if self.rule == "micro_wake_word" else Fraction(x.scale) / Fraction(scale)
-        self._check_range(x, ratio, zero)
-        early = max(0, ceil_log2(1024 / ratio) - 30)
+        self._check_range(x, ratio, scale, zero)
+        early = max(0, ceil_log2(BEYOND[self._type()] / ratio) - 30)
         multiplier, shift = mantissa(ratio * 2**early)
         return Step(
             module=__name__,
             x=(x,),
-            y=replace(x, dtype="int8", scale=scale, zero=zero),
-            params=dict(length=x.size, type=type_of(x.dtype), early=early, x_zero=x.zero >> early, multiplier=multiplier,
-                        shift=shift, zero=zero),
+            y=replace(x, dtype=self._type(), scale=scale, zero=zero),
+            params=dict(length=x.size, type=type_of(x.dtype), y_type=type_of(self._type()), early=early, x_zero=x.zero >> early,
+                        multiplier=multiplier, shift=shift, zero=MICRO_WAKE_WORD_ZERO if self.rule == "micro_wake_word" else zero),
             cost=dict(mul=x.size, mem=2 * x.size),
             says=f"counts of {scale:.6g} around {zero}",
         )
 
     def ideal(self, x, blocks):
         scale, zero = self._target()
-        counts = blocks / x[0].scale * 256 / 666 if self.rule == "micro_wake_word" else blocks / scale
-        return np.clip(counts, -128 - zero, 127 - zero) * scale
+        info = np.iinfo(self._type())
+        counts = blocks / x[0].scale * 256 / 666 - 128 if self.rule == "micro_wake_word" else blocks / scale + zero
+        return (np.clip(counts, info.min, info.max) - zero) * scale
+
+    def _type(self) -> str:
+        """The type of y."""
+        if self.type not in (None, *BEYOND):
+            raise AppError(("type",), f"stage 'quantize' gives int8 or int16, and the model wants {self.type}", 'type = "int16"')
+        return self.type or "int8"
 
     def _target(self) -> tuple[float, int]:
         """Scale and zero of y."""
         scale, zero = self.scale, self.zero
         if self.rule == "micro_wake_word":
+            if self._type() != "int8":
+                raise AppError(("rule",), 'rule = "micro_wake_word" is made for int8', 'rule = "nearest"')
             scale, zero = MICRO_WAKE_WORD_SCALE if scale is None else scale, MICRO_WAKE_WORD_ZERO if zero is None else zero
-            if zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.01:
-                raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, "
+            if not as_counted(scale, zero) and (zero != MICRO_WAKE_WORD_ZERO or abs(scale / MICRO_WAKE_WORD_SCALE - 1) > 0.02):
+                raise AppError(("rule",), "rule = \"micro_wake_word\" is made for a scale of 0.10196 and a zero of -128, or 1 and 0, "
                                f"not {scale:g} and {zero}",
                                'rule = "nearest"')
         for option, value, example in [("scale", scale, 0.1), ("zero", zero, -128)]:
@@ -84,10 +95,10 @@ class Quantize(Stage):
         assert scale is not None and zero is not None, "what is missing was refused above"
         return scale, zero
 
-    def _check_range(self, x: Signal, ratio: Fraction, zero: int) -> None:
+    def _check_range(self, x: Signal, ratio: Fraction, scale: float, zero: int) -> None:
         """At least two counts of y are used, and not every second count of x leaves its range."""
         if self.rule == "micro_wake_word":
-            if x.zero or abs(x.scale * 25.6 - 1) > 0.01:
+            if x.zero or (abs(x.scale * 25.6 - 1) > 0.01 and not as_counted(scale, zero)):
                 raise AppError(("rule",), f"rule = \"micro_wake_word\" is made for features of scale {1 / 25.6:g} and zero 0, "
                                f"not {x.scale:g} and {x.zero}",
                                'rule = "nearest"')
@@ -95,18 +106,23 @@ class Quantize(Stage):
         info = np.iinfo(x.dtype)
         reach = max(info.max - x.zero, x.zero - info.min) * ratio
         if reach < 1:
-            assert self.scale is not None, "_target() refuses other rules without a scale"
-            most = float(reach) * self.scale
-            raise AppError(("scale",), f"scale = {self.scale:g} is more than the greatest input, {most:.4g} {x.unit}".rstrip(),
-                           f"scale = {most / 127:.4g}")
+            most = float(reach) * scale
+            raise AppError(("scale",), f"scale = {scale:g} is more than the greatest input, {most:.4g} {x.unit}".rstrip(),
+                           f"scale = {most / np.iinfo(self._type()).max:.4g}")
         if ratio > 1024:
-            raise AppError(("scale",), f"scale = {self.scale:g} is so small that one count of the input, {x.scale:.4g}, "
+            raise AppError(("scale",), f"scale = {scale:g} is so small that one count of the input, {x.scale:.4g}, "
                            f"is {float(ratio):.4g} counts",
                            f"scale = {x.scale:.4g}")
 
 
-BOUND = 0.5001   # counts: rounding, and 2**-31 of 1024 counts for the multiplier
+BEYOND = {"int8": 1 << 10, "int16": 1 << 17}  # counts of y that are far outside of it
+BOUND = 0.5003   # counts: rounding, and 2**-31 of BEYOND for the multiplier, 2**-12 for `early`
 BATCHED = True
+
+
+def as_counted(scale: float, zero: int) -> bool:
+    """Whether a model takes counts for what they are."""
+    return (scale, zero) == (1.0, 0)
 
 
 def ceil_log2(value: Fraction) -> int:
@@ -131,7 +147,8 @@ def type_of(dtype: str) -> int:
 
 def run(k, s, x):
     distance = sat32(x.astype(np.int64) >> k.early).astype(np.int64) - k.x_zero
-    return sat8(rshift(distance * k.multiplier, k.shift) + k.zero)
+    y = rshift(distance * k.multiplier, k.shift) + k.zero
+    return sat8(y) if k.y_type == -1 else sat16(y)
 
 
 def features(dtype: str, scale: float, *shape: int, zero: int = 0) -> Signal:
@@ -148,8 +165,12 @@ EXAMPLES = [
     (Quantize(scale=12.5, zero=3), features("uint8", 12.5, 9, zero=255)),
     (Quantize(scale=2.0**40, zero=0), features("int64", 2.0**-14, 20, zero=1000)),
     (Quantize(scale=1.0, zero=127), features("int64", 700.0, 20, zero=-(2**20))),
+    (Quantize(scale=0.003, zero=0, type="int16"), features("uint16", 2.0**-10, 40)),
+    (Quantize(scale=2.0**-14, zero=0, type="int16"), features("int16", 2.0**-15, 7)),
+    (Quantize(scale=2.0**40, zero=0, type="int16"), features("int64", 2.0**-14, 20)),
     (Quantize(rule="micro_wake_word"), features("uint16", 1 / 25.6, 40)),
     (Quantize(rule="micro_wake_word", scale=0.102, zero=-128), features("int16", 1 / 25.6, 40)),
+    (Quantize(rule="micro_wake_word", scale=1.0, zero=0), features("uint16", 2.5 / 32, 32)),
 ]
 
 
