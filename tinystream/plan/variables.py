@@ -282,7 +282,7 @@ def in_order(main: Graph, operators: list[Operator]) -> tuple[tuple[Operator, ..
                 later.append(op)
             else:
                 ordered.append(op)
-                del needed[op.y.index]
+                needed.pop(op.y.index, None)  # two may write one tensor: check() refuses them
         if len(later) == len(waiting):
             break
         waiting = later
