@@ -256,6 +256,7 @@ EXAMPLES = [
     _example((2, 3, 3), (3, 5), 2, 11, padding="same", stride=(2, 3)),              # one window, beyond the image on all sides
     _example((2, 3, 5), (3, 3), 1, 15, padding="same", stride=(2, 3)),              # one window, only below; only to the right
     _example((3, 2, 5), (3, 3), 1, 16, padding="same", stride=(3, 2)),
+    _example((3, 4, 70), (3, 3), 1, 17, padding="same"),            # more channels than the host takes at once
     _example((40, 26, 2), (3, 3), 1, 12, padding="same"),           # several bands of rows
     _example((37, 29, 2), (4, 2), 1, 13, stride=(3, 2)),
     _example((25, 27, 5), (24, 25), 1, 14, big=30.0),             # sums that do not fit beside each other
