@@ -288,7 +288,7 @@ def model_command(
     if report.refused:
         raise TinystreamError(f"{file.name} cannot be compiled", report.refused[0][1])
     if any(c.differing for c in compared if c.interpreter == "tflm"):
-        raise TinystreamError(f"{file.name} differs from TFLM", "this should not happen: please report it with the model")
+        raise TinystreamError(f"{file.name} differs from TFLM", "docs/models.md tells where that is meant; report any other, please")
 
 
 @cli.command()
