@@ -53,6 +53,7 @@ def seeds() -> list[tuple[str, bytes]]:
     """(name, file) of what is changed: the bundled model, models of one operator, and the shared ones where they are."""
     found = [("wake_word", (ROOT / "apps/wake_word/model.tflite").read_bytes()), ("tiny", tiny_model())]
     found += [(name, make()) for name, make in FILES.items()]
+    found += [(path.stem, path.read_bytes()) for path in sorted((ROOT / "tests/models").glob("*.tflite"))]
     paths = sorted((shared_folder() / "data/models").rglob("*.tflite"))
     one_of_each = {path.parent: path for path in paths if "seanet" in str(path)}  # dozens of one operator
     chosen = [path for path in paths if "seanet" not in str(path)] + [*one_of_each.values()]

@@ -287,9 +287,25 @@ def filled_late(graph):
     return ["y"]
 
 
+def read_of_a_constant(graph):
+    """Not a handle, but values."""
+    past = graph.read("v", 1, 6)
+    graph.operators[-1] = ("READ_VARIABLE", [graph.constant(np.zeros((1, 6)), "int8")], [past], 0, {})
+    return [graph.add("y", "x", past)]
+
+
+def two_of_one_tensor(graph):
+    """Both additions write "y"."""
+    sum_of_all(graph)
+    graph.operators.append(("ADD", ["x", "x"], ["y"], 11, {}))
+    return ["y"]
+
+
 @pytest.mark.parametrize(
     ("build", "given", "says"),
     [
+        (read_of_a_constant, {}, "READ_VARIABLE (#1) names no variable"),
+        (two_of_one_tensor, {}, "ADD (#2) reads a tensor that nothing before it computes"),
         (written_a_constant, {}, "variable 'v' is written constants at every call"),
         (of_another_size, {}, "variable 'v' is read as 6 values of int8, and 12 of int8 are written"),
         (filled_late, dict(v=unequal(6)), "CALL_ONCE (#2) of the model fills variables that were read or written before"),

@@ -106,6 +106,9 @@ DAMAGE = {
     ),
     "a reduction over no axis there is": (lambda: one_operator("MEAN", [flowing(1, 4), numbers(9)], [flowing(1)], 27), "has no axes"),
     "a variable in place of a value": (a_slice_of_a_variable, "is a variable that lives from call to call"),
+    "an input too many": (
+        lambda: one_operator("NEG", [flowing(1, 4), flowing(1, 4)], [flowing(1, 4)]), "reads 2 tensors that are computed, more or fewer"
+    ),
     "operators in a circle": (in_a_circle, "reads a tensor that nothing before it computes"),
 }
 

@@ -11,7 +11,8 @@ from tinystream.errors import ModelError
 from tinystream.ops._prune import pruned, removed
 from tinystream.plan.arena import lower_bound
 from tinystream.plan.model import Model, mistakes, open_model, read_bytes
-from tinystream.plan.operator import ALIASES, Operator, Tensor, code, has_kernel
+from tinystream.plan.model import steps_of as steps_of_one
+from tinystream.plan.operator import ALIASES, Operator, Tensor, has_kernel
 from tinystream.plan.plan import Plan, plan_model
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -103,8 +104,7 @@ def steps_of(op: Operator) -> list[Step]:
         raise op.refuse("has no integer kernel here")
     if unfit := [t for t in (*op.flowing, op.y) if t.dtype.startswith("float") or not t.size]:
         raise op.refuse(f"has '{unfit[0].name}' of type {unfit[0]}")
-    planned = code(op).read(op).plan(*(Signal(t.dims, t.dtype, Fraction(1), t.scale, t.zero) for t in op.flowing))
-    return [planned] if isinstance(planned, Step) else list(planned)
+    return steps_of_one(op, [Signal(t.dims, t.dtype, Fraction(1), t.scale, t.zero) for t in op.flowing])
 
 
 def macs_of(step: Step) -> int:

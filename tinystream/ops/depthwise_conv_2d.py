@@ -254,6 +254,8 @@ EXAMPLES = [
     _example((9, 1, 7), (9, 1), 1, 9),                              # one window: four channels at once, and three
     _example((4, 5, 6), (3, 4), 1, 10, stride=(2, 2), activation="relu6"),
     _example((2, 3, 3), (3, 5), 2, 11, padding="same", stride=(2, 3)),              # one window, beyond the image on all sides
+    _example((2, 3, 5), (3, 3), 1, 15, padding="same", stride=(2, 3)),              # one window, only below; only to the right
+    _example((3, 2, 5), (3, 3), 1, 16, padding="same", stride=(3, 2)),
     _example((40, 26, 2), (3, 3), 1, 12, padding="same"),           # several bands of rows
     _example((37, 29, 2), (4, 2), 1, 13, stride=(3, 2)),
     _example((25, 27, 5), (24, 25), 1, 14, big=30.0),             # sums that do not fit beside each other

@@ -53,7 +53,7 @@ def in_file_order(graphs: Sequence[Graph]) -> Graph:
             name = named(op, names)
             now = value.get(name)
             if now is None and not uses[name].assigns:
-                now = replace(op.y, data=start_values(name, op.y, main, graphs))
+                now = replace(op.y, data=start_values(name, op.y, op.y, main, graphs))
             if now is not None and now.data is not None:
                 known[op.y.index] = replace(op.y, data=now.data)
                 continue
@@ -115,9 +115,9 @@ def check_start(main: Graph, uses: dict[str, Uses]) -> None:
         raise late[0].refuse("fills variables that were read or written before", "start values come first: convert the model again")
 
 
-def start_values(name: str, past: Tensor, main: Graph, graphs: Sequence[Graph]) -> np.ndarray:
-    """What CALL_ONCE writes to the variable; its zero where it writes nothing, as TFLM has it."""
-    values = np.full(past.size, past.zero, past.dtype) if past.quantised or past.counts else None
+def start_values(name: str, past: Tensor, new: Tensor, main: Graph, graphs: Sequence[Graph]) -> np.ndarray:
+    """What CALL_ONCE writes to the variable; where it writes nothing, the zero of what is written first, as TFLM has it."""
+    values = np.full(past.size, new.zero, past.dtype) if past.quantised or past.counts else None
     for call in main.operators:
         if call.kind != "call_once":
             continue

@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from tinystream.errors import ModelError
+from tinystream.plan.assignments import SELF_MADE
 from tinystream.plan.operator import ALIASES, Graph, Operator, Tensor, code, has_kernel
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
@@ -43,7 +44,7 @@ def folded(graph: Graph) -> Graph:
 
 def constant_of(op: Operator) -> np.ndarray | None:
     """The output of an operator that no input of the model can change, as the file's type; None for any other operator."""
-    if len(op.outputs) != 1 or op.y.variable or op.y.size > LARGEST:
+    if len(op.outputs) != 1 or op.y.variable or op.y.size > LARGEST or op.kind in SELF_MADE:
         return None
     if op.kind == "shape":
         return made(op, np.array(op.inputs[0].shape)) if op.inputs and op.inputs[0] is not None else None

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from inspect import signature
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -85,8 +86,7 @@ class Model:
                 continue
             sources = tuple(made[t.index][0] for t in tensors)
             signals = [replace(made[t.index][1], scale=t.scale, zero=t.zero) for t in tensors]
-            planned = code(operator).read(operator).plan(*signals)
-            group, base = [planned] if isinstance(planned, Step) else planned, len(steps)
+            group, base = steps_of(operator, signals), len(steps)
             if not group:  # nothing to do: it gives what it reads
                 made[operator.y.index] = made[tensors[0].index]
                 continue
@@ -111,6 +111,17 @@ class Model:
                 needed.append(operator)
                 wanted |= {t.index for t in operator.flowing}
         return needed[::-1]
+
+
+def steps_of(operator: Operator, x: Sequence[Signal]) -> list[Step]:
+    """What an operator alone becomes, for what it reads that is computed."""
+    plan = code(operator).read(operator).plan
+    try:
+        signature(plan).bind(*x)
+    except TypeError:
+        raise operator.refuse(f"reads {len(x)} tensors that are computed, more or fewer than it can") from None
+    planned = plan(*x)
+    return [planned] if isinstance(planned, Step) else list(planned)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -187,14 +187,14 @@ def delay_line(name: str, use: Uses, main: Graph, graphs: Sequence[Graph], piece
         return None
     if not same_scale(past, new) or not same_scale(past, tensor):
         return None
-    return Variable(name, past, tensor, start_values(name, past, main, graphs), use.assigns[0])
+    return Variable(name, past, tensor, start_values(name, past, assigned(use.assigns[0]), main, graphs), use.assigns[0])
 
 
 def circle(name: str, use: Uses, main: Graph, graphs: Sequence[Graph]) -> Circle:
     past, new = use.reads[0].y, assigned(use.assigns[0])
     if new.data is not None:
         raise ModelError(f"variable '{name}' is written constants at every call", "convert the model again")
-    return Circle(name, past, new, start_values(name, past, main, graphs), use.assigns[0])
+    return Circle(name, past, new, start_values(name, past, assigned(use.assigns[0]), main, graphs), use.assigns[0])
 
 
 # --- rewriting --------------------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def in_order(main: Graph, operators: list[Operator]) -> tuple[tuple[Operator, ..
                 later.append(op)
             else:
                 ordered.append(op)
-                del needed[op.y.index]
+                needed.pop(op.y.index, None)  # two may write one tensor: check() refuses them
         if len(later) == len(waiting):
             break
         waiting = later

@@ -60,7 +60,6 @@ class Engine:
             self._fire(i, fired)
         return {i: f for i, f in fired.items() if i >= 0 and (want is None or i in want)}
 
-
     def _fire(self, i: int, fired: dict[int, Fired]) -> None:
         step = self.plan.steps[i]
         fired[i] = fire(step, self.states[i], [fired[j] for j in step.sources])
@@ -75,6 +74,9 @@ class Engine:
                 self._fire(i, block)
                 parts[i].append(block[i])
         for i, found in parts.items():
+            if not found:
+                fired[i] = Fired(now, np.empty((0, *self.plan.steps[i].y.shape), self.plan.steps[i].y.dtype))
+                continue
             fired[i] = Fired(np.concatenate([f.when for f in found]), np.concatenate([f.y for f in found]))
 
 
