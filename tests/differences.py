@@ -50,12 +50,16 @@ class Place:
 
 
 def places(pythons: list[str]) -> Iterator[Place]:
+    """Each interpreter once, whichever environment has it."""
+    seen = set()
     for python in pythons:
         versions = json.loads(subprocess.run([python, "-c", VERSIONS], check=True, capture_output=True).stdout)
         for package in PACKAGES:
             for kernels in KERNELS if package != "tflite-micro" else ("",):
-                if package in versions:
-                    yield Place(python, Interpreter(package, kernels), versions[package])
+                place = Place(python, Interpreter(package, kernels), versions.get(package, ""))
+                if place.version and place.name not in seen:
+                    seen.add(place.name)
+                    yield place
 
 
 def files(only: list[str], models: Path | None) -> Iterator[tuple[str, bytes]]:

@@ -284,11 +284,11 @@ def model_command(
     if against and not report.plan:
         for name, outcome in run_float(read_bytes(file)).items():
             given = outcome if isinstance(outcome, str) else ", ".join(shape_text(y.shape[1:], str(y.dtype)) for y in outcome)
-            tell(f"{name}: {given if isinstance(outcome, str) else f'it runs there, and gives {given}'}")
+            tell(f"{name}: {f'not run: {given}' if isinstance(outcome, str) else f'it runs there, and gives {given}'}")
     if report.refused:
         raise TinystreamError(f"{file.name} cannot be compiled", report.refused[0][1])
     if any(c.differing for c in compared if c.interpreter == "tflm"):
-        raise TinystreamError(f"{file.name} differs from TFLM", "this should not happen: please report it with the model")
+        raise TinystreamError(f"{file.name} differs from TFLM", "docs/models.md tells where that is meant; report any other, please")
 
 
 @cli.command()

@@ -247,8 +247,10 @@ def run_apart(
             done = subprocess.run([sys.executable, *CHILD, name], capture_output=True, timeout=CHILD_S)
         except subprocess.TimeoutExpired:
             return f"it took longer than {CHILD_S} s"
+        if done.returncode < 0:
+            return f"it crashed (signal {-done.returncode})"
         if done.returncode:
-            return f"it failed: {last_words(done.stderr.decode(errors='replace')) or f'it ended with {done.returncode}'}"
+            return f"it failed: {last_words(done.stderr.decode(errors='replace'))}"
         return handed_back(Path(name), watched)
 
 
