@@ -252,6 +252,7 @@ EXAMPLES = [
     _example((3, 3, 2), (1, 2), 2, 8, big=640.0, most=1, bias=9),   # a count of a sum is about a count of y
     _example((3, 3, 4), (1, 2), 1, 4, big=3000.0, activation="relu_n1_to_1"),
     _example((9, 1, 7), (9, 1), 1, 9),                              # one window: four channels at once, and three
+    _example((5, 1, 4), (5, 1), 1, 18, big=900.0, most=1, bias=9),
     _example((4, 5, 6), (3, 4), 1, 10, stride=(2, 2), activation="relu6"),
     _example((2, 3, 3), (3, 5), 2, 11, padding="same", stride=(2, 3)),              # one window, beyond the image on all sides
     _example((2, 3, 5), (3, 3), 1, 15, padding="same", stride=(2, 3)),              # one window, only below; only to the right
