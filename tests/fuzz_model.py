@@ -247,9 +247,7 @@ def without_limit() -> None:
 
 
 def run(seed: int, first: int, count: int, jobs: int) -> Found:
-    """Many cases over processes."""
-    if jobs == 1:
-        return run_cases(seed, range(first, first + count))
+    """Many cases over processes of their own, whose memory is limited."""
     size = max(1, min(500, count // jobs))
     parts = [range(i, min(i + size, first + count)) for i in range(first, first + count, size)]
     total = Found()

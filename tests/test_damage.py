@@ -7,7 +7,7 @@ import time
 
 import flatbuffers
 import pytest
-from fuzz_model import outcome, run_cases, seeds
+from fuzz_model import outcome, run, seeds
 from operator_model import INT8, flowing, numbers, one_operator
 from streaming_model import Graph, streaming_model
 from tiny_model import ints, offsets, table, tensor, tiny_model
@@ -140,7 +140,7 @@ def test_hundreds_of_operators_take_seconds_not_minutes():
 
 
 def test_changes_by_chance_compile_or_are_refused():
-    found = run_cases(7, range(1200))
+    found = run(7, 0, 1200, jobs=1)
     assert found.failures == []
     assert found.compiled > 100, "the changes are too wild"
     assert len(found.refusals) > 40, "the changes are too tame"

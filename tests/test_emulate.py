@@ -42,7 +42,7 @@ SMALL = {  # what a small core lacks, and what it is given: long multiplication 
     "softmax": ("tinystream.ops.softmax", 0),
     "svdf": ("tinystream.ops.svdf", 0),
     "lstm": ("tinystream.ops.unidirectional_sequence_lstm", 0),
-    "a state that another step writes": ("tinystream.ops.remember", 0),
+    "remember": ("tinystream.ops.remember", 0),
 }
 
 

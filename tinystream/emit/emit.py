@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -16,9 +15,8 @@ from tinystream.emit.templates import header, kernels_version, template, templat
 from tinystream.errors import writing
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
-from tinystream.plan.step import Step
+from tinystream.plan.step import Form, Step
 
-Form = Literal["groups", "rows"]
 WIDTH = 112  # columns that a line of the generated C fills
 
 
@@ -29,7 +27,7 @@ def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
         groups: cores without vector instructions, such as a Cortex-M: weights in groups of channels, in reading order.
         rows: cores whose compiler makes vector instructions of a loop over a row of weights, such as a desktop's.
     """
-    plan = arranged(plan, form)
+    plan = replace(plan, steps=tuple(step.arranged(form) for step in plan.steps))
     common = templates() / "kernels"
     needed = list(dict.fromkeys(header(step) for step in plan.steps))
     headers = closure([common / "ts_event.h", *needed])
@@ -41,21 +39,6 @@ def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8")
     return sorted([out / h.name for h in headers] + [out / name for name in texts])
-
-
-def arranged(plan: Plan, form: Form) -> Plan:
-    """The plan with each step's tables as the kernels of that form read them.
-
-    A module whose kernel has two forms says IN_GROUPS: a function of k that gives tables, and None for those that are not read then.
-    """
-    if form == "rows":
-        return plan
-    known = [(step, getattr(step.code, "IN_GROUPS", None)) for step in plan.steps]
-    return replace(plan, steps=tuple(with_tables(step, groups(step.k)) if groups else step for step, groups in known))
-
-
-def with_tables(step: Step, changed: dict[str, np.ndarray | None]) -> Step:
-    return replace(step, tables={n: t for n, t in (step.tables | changed).items() if t is not None})
 
 
 def closure(headers: list[Path]) -> list[Path]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tinystream.emit.compiler import SANITIZERS, WARNINGS, Compiler
-from tinystream.emit.emit import Form, emit, input_names
+from tinystream.emit.emit import emit, input_names
 from tinystream.emit.templates import template
 from tinystream.plan.plan import Plan
+from tinystream.plan.step import Form
 
 
 def build_stream(

@@ -61,8 +61,9 @@ class Plan:
 
     @property
     def table_bytes(self) -> int:
-        """Constant tables; equal ones count once, as they are emitted once."""
-        return sum(t.nbytes for t in {(t.dtype.str, t.tobytes()): t for s in self.steps for t in s.stored.values()}.values())
+        """Constant tables, as firmware has them; equal ones count once, as they are emitted once."""
+        tables = {(t.dtype.str, t.tobytes()): t for step in self.steps for t in step.in_groups.stored.values()}
+        return sum(t.nbytes for t in tables.values())
 
     def conditions(self) -> list[frozenset[int]]:
         """For each step, the waiting steps that must all have fired for it to run."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
 from tinystream.plan.signal import Signal
+
+Form = Literal["rows", "groups"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,8 @@ class Step:
     y:       what goes out.
     params:  int constants.
     tables:  constant arrays, in flash.  Equal tables of several steps are stored once.
+    form:    how the tables are arranged.  "rows" is what run() reads, and a core whose compiler makes vector instructions of a loop over a
+             row of weights; "groups" is for cores without, such as a Cortex-M.  See arranged().
     state:   start values of what it remembers, in RAM: arrays, or ints (int32 in C).  Those of an array that differ are a table, too.
     scratch: arrays it needs only while it runs, as name -> (dtype, length); they share the arena, as members of k.
     sources: whose outputs it reads: indices of steps, counted from the first step its stage planned; -1 is what the
@@ -53,6 +58,7 @@ class Step:
     cost: dict[str, int] = field(default_factory=dict)
     says: str = ""
     name: str = ""
+    form: Form = "rows"
 
     def __post_init__(self) -> None:
         assert len(self.x) == len(self.sources), f"{self.kind}: one source a signal"
@@ -98,10 +104,27 @@ class Step:
         arrays = {n: v for n, v in self.state.items() if isinstance(v, np.ndarray)}
         return self.tables | {f"{n}_start": v for n, v in arrays.items() if (v != v.flat[0]).any()}
 
+    @cached_property
+    def in_groups(self) -> Step:
+        """arranged("groups"): what firmware has in its flash."""
+        return self.arranged("groups")
+
+    def arranged(self, form: Form) -> Step:
+        """The same step with its tables as the kernels of that form read them; every form gives the same bits.
+
+        A module whose kernel has two forms says IN_GROUPS: a function of k that gives tables, and None for those that are not read then.
+        """
+        if form == self.form:
+            return self
+        assert self.form == "rows", "tables are arranged once"
+        groups = getattr(self.code, "IN_GROUPS", None)
+        changed = groups(self.k) if groups else {}
+        return replace(self, form=form, tables={n: t for n, t in (self.tables | changed).items() if t is not None})
+
     @property
     def flash_bytes(self) -> int:
-        """Constant tables of this step alone, without code."""
-        return sum(t.nbytes for t in self.stored.values())
+        """Constant tables of this step alone, as firmware has them, without code."""
+        return sum(t.nbytes for t in self.in_groups.stored.values())
 
     @property
     def state_bytes(self) -> int:
