@@ -141,10 +141,16 @@ def test_a_bare_model_asks_for_its_manifest(here):
 
 
 def test_a_model_that_lies_elsewhere_is_named(here):
-    Path("word.tflite").write_bytes(STREAMING)
+    Path("elsewhere.tflite").write_bytes(STREAMING)
     path = manifest({"model": "other.tflite"})
-    assert "= help: --model word.tflite" in refused(path)
-    assert tinystream("import", path, "--model", "word.tflite").code == 0
+    assert "= help: put other.tflite beside it, or --model FILE" in refused(path)
+    assert tinystream("import", path, "--model", "elsewhere.tflite").code == 0
+    assert Path("okay_nabu/okay_nabu.tflite").read_bytes() == STREAMING
+
+
+def test_a_model_that_was_renamed_with_its_manifest_is_found(here):
+    Path("word.tflite").write_bytes(STREAMING)
+    assert tinystream("import", manifest({"model": "other.tflite"})).code == 0
     assert Path("okay_nabu/okay_nabu.tflite").read_bytes() == STREAMING
 
 

@@ -47,6 +47,7 @@ from tinystream.run.compare import compare as compare_model
 from tinystream.run.compare import read_inputs, run_float
 from tinystream.run.demo import Subscriber
 from tinystream.run.live import ended_by_signal, run_live, uninterrupted
+from tinystream.run.native import Native
 from tinystream.run.replay import Reading, make_engine, ready, replay, replay_files
 from tinystream.run.trace import Event, Trace, trace_paths
 from tinystream.run.verify import Compared
@@ -224,7 +225,7 @@ def verify(
     Every output of every step is compared, on your recordings.  Exit code 1 with the first difference, if there is one.
     """
     plan, paths = plan_file(app), find_recordings(recordings)
-    python, native, compared = make_engine(plan, "python"), make_engine(plan, "native"), Compared()
+    python, native, compared = make_engine(plan, "python"), Native(plan, form="groups"), Compared()  # the C as emit writes it
     with progress_bar("verify", len(paths)) as advance:
         for path in paths:
             first = compare(plan, python, native, Reading(resample, channel, counts).read(plan, path).samples, compared)

@@ -54,9 +54,9 @@ def spread_arena(source: str) -> str:
     return source[: union.start()] + own + re.sub(r"\barena\.(\w+)\.", r"arena_\1.", source[union.end() :])
 
 
-def build_library(plan: Plan, folder: Path, compiler: Compiler) -> Path:
+def build_library(plan: Plan, folder: Path, compiler: Compiler, form: Form = "rows") -> Path:
     """A shared library for the native engine."""
-    emit(plan, folder, "rows")
+    emit(plan, folder, form)
     (folder / "ts_native.c").write_text(native_source(plan), encoding="utf-8")
     native = () if compiler.name == "zig" else ("-march=native",)
     return compiler.build(

@@ -17,6 +17,7 @@ from tinystream.emit.emit import emit
 from tinystream.emit.host import build_library
 from tinystream.emit.templates import templates
 from tinystream.plan.plan import Plan
+from tinystream.plan.step import Form
 from tinystream.run.cache import cached
 from tinystream.run.engine import Fired
 
@@ -32,9 +33,10 @@ class Native:
 
     name = "native"
 
-    def __init__(self, plan: Plan, with_compiler: Compiler | None = None):
+    def __init__(self, plan: Plan, with_compiler: Compiler | None = None, form: Form = "rows"):
+        """form: "rows" is fast on this machine; "groups" is what `tinystream emit` writes."""
         self.plan = plan
-        library = cached_library(plan, with_compiler or compiler())
+        library = cached_library(plan, with_compiler or compiler(), form)
         self._folder = tempfile.TemporaryDirectory(prefix="tinystream-")
         private = Path(self._folder.name) / library.name  # a copy: dlopen gives one state per file
         shutil.copyfile(library, private)
@@ -72,14 +74,14 @@ class Native:
         return fired
 
 
-def cached_library(plan: Plan, with_compiler: Compiler) -> Path:
+def cached_library(plan: Plan, with_compiler: Compiler, form: Form) -> Path:
     """The shared library for a plan: built where no earlier build had the same C, compiler and harness."""
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
         folder = Path(name)
         digest = hashlib.sha256(f"{__version__} {with_compiler.version}".encode())
         harness = [templates() / "host/native.c", Path(build_library.__code__.co_filename)]
-        for path in [*emit(plan, folder, "rows"), *harness]:
+        for path in [*emit(plan, folder, form), *harness]:
             digest.update(path.read_bytes())
         name = f"{plan.name}-{digest.hexdigest()[:32]}.so"
         help = "XDG_CACHE_HOME = a folder of yours, or --engine python"
-        return cached(name, lambda: build_library(plan, folder, with_compiler), help)
+        return cached(name, lambda: build_library(plan, folder, with_compiler, form), help)

@@ -112,14 +112,14 @@ class Manifest:
         self.credit = ", ".join(told)
 
     def published(self, wishes: Wishes) -> Published:
-        """The model: the one that the manifest names, from its folder, or the one that the person names."""
+        """The model that the person names, or the manifest's, from its folder; without that, the one of the manifest's own name."""
         if wishes.model is None and "://" in self.model:
             raise self.wrong(f"names a model in the network, {self.model}", "download it, then --model FILE")
-        path = wishes.model or self.source.path.parent / self.model
+        named, renamed = self.source.path.parent / self.model, self.source.path.with_suffix(".tflite")
+        path = wishes.model or (renamed if renamed.exists() and not named.exists() else named)
         if wishes.model is None and not path.exists():
-            beside = self.source.path.with_suffix(".tflite")
-            raise self.wrong(f"names the model {self.model}, and there is no such file",
-                             f"--model {beside}" if beside.exists() else f"put {self.model} beside it, or --model FILE")
+            help = f"put {self.model} beside it, or --model FILE"
+            raise self.wrong(f"names the model {self.model}, and there is no such file", help)
         found = Published.of(content(path, "--model FILE"), path.name)
         if not streams(found):
             raise TinystreamError(f"{path.name} is no microWakeWord model: it makes {shape(found.y)} of {shape(found.x)}, "
