@@ -23,9 +23,10 @@ import numpy as np
 from test_ops import CASES, file_of
 
 from tinystream.errors import ModelError
+from tinystream.interpreters.apart import Interpreter, hand_over, handed_back
 from tinystream.plan.model import Model, parse_model
 from tinystream.plan.plan import plan_model
-from tinystream.run.compare import Comparison, Interpreter, compared, foreign, hand_over, handed_back, inputs, outputs
+from tinystream.run.compare import Comparison, compared, foreign, inputs, outputs
 
 ROOT = Path(__file__).parents[1]
 KERNELS = ("reference", "optimised", "default")
@@ -74,7 +75,7 @@ def files(only: list[str], models: Path | None) -> Iterator[tuple[str, bytes]]:
 CHILD = """
 import sys
 from pathlib import Path
-from tinystream.run.interpreter import main
+from tinystream.interpreters.child import main
 for name in sys.argv[1:]:
     try:
         main(Path(name))

@@ -19,6 +19,7 @@ from tiny_model import tiny_model
 
 from tinystream.app.model_report import ModelReport
 from tinystream.cli import print_model
+from tinystream.interpreters import apart
 from tinystream.ops import transpose_conv
 from tinystream.plan.arena import lower_bound
 from tinystream.plan.model import open_model
@@ -246,7 +247,7 @@ def test_outputs_of_another_size_are_not_compared():
 def test_an_interpreter_that_kills_its_process_takes_nothing_with_it(monkeypatch):
     installed(REFERENCE)
     monkeypatch.setenv("PYTHONFAULTHANDLER", "")
-    monkeypatch.setattr(compare_module, "CHILD", ["-c", "import os; os.abort()"])
+    monkeypatch.setattr(apart, "CHILD", ["-c", "import os; os.abort()"])
     assert {c.says for c in compare(MODEL.read_bytes(), "model.tflite") if not missing_of(c.interpreter)} == {
         "not compared: it crashed (signal 6)"
     }
@@ -279,7 +280,7 @@ def test_an_input_that_only_tells_a_shape_is_given_to_an_interpreter(interpreter
 
 
 def test_what_is_not_installed_is_said(monkeypatch):
-    monkeypatch.setattr(compare_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(apart, "find_spec", lambda name: None)
     assert [c.says for c in compare(MODEL.read_bytes(), "model.tflite")] == [
         "not compared: pip install tflite-micro --pre (Linux on x86-64)",
         *["not compared: pip install tflite-runtime"] * 2,

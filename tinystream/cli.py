@@ -120,6 +120,8 @@ def show(
         print_plan(plan)
         if memory:
             print_memory(plan)
+        if plan.host_only:
+            tell(f"note: {plan.host_only} runs on the host only; RAM and flash are without what its interpreter takes")
         for key in not_estimated(definition.budget):
             tell(f"note: budget.{key} is not checked: this version does not estimate battery life")
     if broken:

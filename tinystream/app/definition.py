@@ -7,7 +7,7 @@ of one app are equal.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SerializeAsAny, field_validator
 from pydantic_core import PydanticCustomError
@@ -46,6 +46,13 @@ class Model(Definition):
         default=None, alias="from", description="stage that it reads, or a list: one for each of its inputs; else the last stage"
     )
     output: int = Field(default=0, ge=0, description="which output of the model the detector reads, counted from 0")
+    run: Literal["compiled", "interpreter"] = Field(
+        default="compiled",
+        description="interpreter: by TFLite, on the host only, for a model that cannot be compiled, such as a float one; no C is emitted",
+    )
+    output_scale: float = Field(
+        default=2.0**-15, gt=0, description="with run = interpreter: real value of one count of a float output, which becomes int16"
+    )
 
     def __init__(self, *file: str, **options: Any) -> None:
         super().__init__(**dict(zip(("file",), file, strict=True)) if file else {}, **options)

@@ -38,7 +38,8 @@ def content(app: App, base: Path) -> dict[str, Any]:
 
 def described_model(model: Model) -> dict[str, Any]:
     """What is said of the model beside its file; what is not said leaves no trace, so that an older definition keeps its hash."""
-    return {"labels": model.labels} | ({"from": model.from_} if model.from_ else {}) | ({"output": model.output} if model.output else {})
+    said = {"labels": model.labels} | ({"from": model.from_} if model.from_ else {}) | ({"output": model.output} if model.output else {})
+    return said | ({"run": model.run, "output_scale": model.output_scale} if model.run != "compiled" else {})
 
 
 def described(entry: Definition) -> dict[str, Any]:

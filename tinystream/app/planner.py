@@ -25,6 +25,7 @@ from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.mistakes import hint
 from tinystream.app.sources import Source
 from tinystream.errors import AppError, ModelError
+from tinystream.interpreters.host_model import HostModel, read_host_model
 from tinystream.ops._prune import pruned
 from tinystream.plan.kinds import class_name, find
 from tinystream.plan.model import Model, read_model
@@ -189,7 +190,7 @@ class Planner:
             self.errors.append(error.inside("source"))
             return None
 
-    def stage(self, i: int, stage: Stage | Broken, model: Model | None) -> Output | None:
+    def stage(self, i: int, stage: Stage | Broken, model: Model | HostModel | None) -> Output | None:
         if isinstance(stage, Broken):
             return None
         read = self.inputs(i, stage)
@@ -201,7 +202,8 @@ class Planner:
         if stage.kind == "quantize" and self.parts.model:
             if model is None:
                 return None
-            known = dict(scale=model.inputs[0].scale, zero=model.inputs[0].zero, type=model.inputs[0].dtype)
+            wanted = model.inputs[0]
+            known = dict(scale=wanted.scale, zero=wanted.zero, type=wanted.dtype) if wanted.quantised else {}
             stage = stage.model_copy(update={option: value for option, value in known.items() if getattr(stage, option) is None})
         try:
             inspect.signature(stage.plan).bind(*inputs)
@@ -231,12 +233,12 @@ class Planner:
 
     # --- the model --------------------------------------------------------------------------------------------
 
-    def model(self) -> Model | None:
+    def model(self) -> Model | HostModel | None:
         definition = self.parts.model
         if definition is None or isinstance(definition, Broken):
             return None
         try:
-            model = read_model(self.base / definition.file, [definition.output])
+            model = read_one(definition, self.base)
         except ModelError as error:
             key = "output" if definition.output and "has no output" in error.what else "file"
             self.errors.append(AppError(("model", key), error.what, error.help))
@@ -252,7 +254,7 @@ class Planner:
             )
         return model
 
-    def read_by_model(self, model: Model | None) -> list[Output | None]:
+    def read_by_model(self, model: Model | HostModel | None) -> list[Output | None]:
         """What the model reads, or the detector where there is no model; None for what a mistake keeps from being known."""
         told, end = getattr(self.parts.model, "from_", None), len(self.parts.stages)
         if told is None:
@@ -261,14 +263,14 @@ class Planner:
             return [self.narrowed(self.named(end, told, ("model", "from")), model, 0)]
         return [self.narrowed(self.named(end, name, ("model", "from", n)), model, n) for n, name in enumerate(told)]
 
-    def narrow(self, i: int, x: Output | None, model: Model | None) -> Output | None:
+    def narrow(self, i: int, x: Output | None, model: Model | HostModel | None) -> Output | None:
         """x as the model's int8, if this is the place for it: before stage i, or behind them all."""
         told = getattr(self.parts.model, "from_", None)
         if told is not None or i != self.narrow_at() or any(stage.kind == "quantize" for stage in self.parts.stages):
             return x
         return self.narrowed(x, model, 0)
 
-    def narrowed(self, x: Output | None, model: Model | None, n: int) -> Output | None:
+    def narrowed(self, x: Output | None, model: Model | HostModel | None, n: int) -> Output | None:
         """x as the int8 of the model's input n, by a `quantize` if it is something else."""
         if x is None or model is None or n >= len(model.inputs):
             return x
@@ -285,7 +287,7 @@ class Planner:
             at -= 1
         return at
 
-    def infer(self, model: Model | None, read: list[Output | None]) -> Output | None:
+    def infer(self, model: Model | HostModel | None, read: list[Output | None]) -> Output | None:
         if model is None or any(x is None for x in read):
             return None
         given = [x for x in read if x is not None]
@@ -303,7 +305,8 @@ class Planner:
         if not all(fitting):
             return None
         try:
-            planned = (pruned(model) if self.rewrite else model).plan(*(x.signal for x in given))
+            cheaper = pruned(model) if self.rewrite and isinstance(model, Model) else model
+            planned = cheaper.plan(*(x.signal for x in given))
         except ModelError as error:
             self.errors.append(AppError(("model", "file"), error.what, error.help))
             return None
@@ -354,6 +357,13 @@ class Planner:
         if found:
             self.scores, self.detector = scores.index, found.index
             self.labels = classes or tuple(map(str, range(scores.signal.size)))
+
+
+def read_one(definition: ModelDefinition, base: Path) -> Model | HostModel:
+    """A model, to be compiled or to be run by the interpreter, as its definition says."""
+    if definition.run == "interpreter":
+        return read_host_model(base / definition.file, definition.output, definition.output_scale)
+    return read_model(base / definition.file, [definition.output])
 
 
 def wanted(detector: Detector) -> list[tuple[tuple[str | int, ...], str]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinystream import __version__
 from tinystream.emit.templates import header, kernels_version, template, templates
-from tinystream.errors import writing
+from tinystream.errors import ModelError, writing
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Form, Step
@@ -26,7 +26,12 @@ def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
     form: for which kind of core kernels and tables are arranged; every form gives the same bits.
         groups: cores without vector instructions, such as a Cortex-M: weights in groups of channels, in reading order.
         rows: cores whose compiler makes vector instructions of a loop over a row of weights, such as a desktop's.
+
+    ModelError where a step of the plan runs on the host only.
     """
+    if plan.host_only:
+        what = f"{plan.name} cannot be written as C: its step '{plan.host_only}' runs on the host only"
+        raise ModelError(what, 'a model with full integer quantisation, and no run = "interpreter" in [model]')
     plan = replace(plan, steps=tuple(step.arranged(form) for step in plan.steps))
     common = templates() / "kernels"
     needed = list(dict.fromkeys(header(step) for step in plan.steps))

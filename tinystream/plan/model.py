@@ -409,7 +409,8 @@ def tensor_mistakes(model: Model) -> Iterator[ModelError]:
     for tensor in real[:1]:
         yield ModelError(
             f"tensor '{tensor.name}' of {model.name} is {tensor.dtype}; only int8 models are compiled{more(real)}",
-            "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset",
+            "convert with full integer quantisation: target_spec.supported_ops = [TFLITE_BUILTINS_INT8], and a representative dataset; "
+            'or run = "interpreter" in the [model] of an app, for the host only',
         )
     for tensor in strange[:1]:
         what = f"tensor '{tensor.name}' of {model.name} is {tensor}"

@@ -65,6 +65,11 @@ class Plan:
         tables = {(t.dtype.str, t.tobytes()): t for step in self.steps for t in step.in_groups.stored.values()}
         return sum(t.nbytes for t in tables.values())
 
+    @property
+    def host_only(self) -> str:
+        """The step that keeps it from being emitted; nothing where it can be."""
+        return next((step.name for step in self.steps if step.host_only), "")
+
     def conditions(self) -> list[frozenset[int]]:
         """For each step, the waiting steps that must all have fired for it to run."""
         needs: list[frozenset[int]] = []

@@ -75,6 +75,11 @@ class Step:
         return import_module(self.module)
 
     @property
+    def host_only(self) -> bool:
+        """There is no C for it (the module says HOST_ONLY = True)."""
+        return getattr(self.code, "HOST_ONLY", False)
+
+    @property
     def batched(self) -> bool:
         """run() has no state and takes many blocks at once, along a leading axis (the module says BATCHED = True)."""
         return getattr(self.code, "BATCHED", False)

@@ -37,8 +37,8 @@ class Runs(Protocol):
 
 
 def make_engine(plan: Plan, name: EngineName = "auto") -> Runs:
-    """`auto` takes native where a C compiler is found."""
-    if name == "python" or (name == "auto" and not first_compiler()):
+    """`auto` takes native where a C compiler is found and the plan can be emitted."""
+    if name == "python" or (name == "auto" and (plan.host_only or not first_compiler())):
         return Engine(plan)
     return Native(plan)
 

@@ -1,6 +1,6 @@
 """Run one interpreter over inputs from a file: what `tinystream model --compare` starts as a process of its own.
 
-    python -m tinystream.run.interpreter FOLDER         # model.tflite, in.npz, told.json → out.npz
+python -m tinystream.interpreters.child FOLDER      # model.tflite, in.npz, told.json → out.npz
 """
 
 from __future__ import annotations
