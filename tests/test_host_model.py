@@ -47,6 +47,22 @@ def test_features_reach_a_float_model_as_the_real_values_they_stand_for():
     np.testing.assert_allclose(y * 0.0001, np.clip(want, -3.2768, 3.2767), rtol=0, atol=0.5001e-4)
 
 
+@pytest.mark.parametrize(
+    "name", ["fan/fan_low_model", "imu/magic_wand_charms_float", "mlperf_tiny/kws_ref_model_float32", "tflm/hello_world_float"]
+)
+def test_every_float_model_gives_on_the_host_what_the_interpreter_gives(name):
+    file = shared("data", "models", f"{name}.tflite")
+    (tensor,) = read_host_model(file, 0, 0.001).inputs
+    x = Signal(tensor.dims, "int16", Fraction(1), 2.0**-12)
+    plan = alone(file, x, scale=0.001)
+    given = np.random.default_rng(3).integers(-4096, 4096, (6, *x.shape)).astype(np.int16)
+    lite = Lite(file.read_bytes(), package(), "reference")
+    want = np.stack([lite.call([x.real(block).astype(np.float32).reshape(lite.inputs[0]["shape"])])[0] for block in given])
+    y = Engine(plan).push(given)[0].y
+    assert want.min() < want.max()
+    np.testing.assert_allclose(y.reshape(want.shape) * 0.001, np.clip(want, -32.768, 32.767), rtol=0, atol=0.501e-3)
+
+
 def test_counts_beyond_int16_saturate_and_what_is_no_number_is_zero():
     y = np.array([1e9, -1e9, np.nan, 0.05, -0.05, np.inf, 0.149, -0.25], np.float32)
     np.testing.assert_array_equal(counts(y, np.dtype("int16"), 0.1, 0), [32767, -32768, 0, 1, -1, 32767, 1, -3])
