@@ -13,6 +13,9 @@ from bare import use_cache
 from examples import blocks, example
 from test_model import MODELS, awkward
 from test_model import compiled as compiled_model
+from test_model_int16 import KEYWORD, ONE_OPERATOR
+from test_model_int16 import awkward as awkward_int16
+from test_model_int16 import compiled as compiled_int16
 from test_variables import MODELS as STREAMING
 from test_variables import compiled as compiled_streaming
 from test_variables import random_steps
@@ -112,6 +115,14 @@ def test_models_are_the_same_on_a_cortex_m4(name):
     else:
         plan = compiled_model(name)[1]
         x = [b[3:6] for b in awkward(name)]
+    assert_same(plan, Emulated(plan, "cortex-m4", compiler).push(*x), Engine(plan).push(*x))
+
+
+@pytest.mark.parametrize("name", [*ONE_OPERATOR, KEYWORD])
+def test_models_with_int16_are_the_same_on_a_cortex_m4(name):
+    plan = compiled_int16(name)
+    x = [awkward_int16(s, 3, seed) for seed, s in enumerate(plan.x)]
+    compiler = cross_compiler("gcc" if "gcc" in cross_compilers() else "zig")
     assert_same(plan, Emulated(plan, "cortex-m4", compiler).push(*x), Engine(plan).push(*x))
 
 
