@@ -17,7 +17,7 @@ from tinystream.emit.emit import emit
 from tinystream.errors import ModelError
 from tinystream.interpreters.child import Lite
 from tinystream.interpreters.host_model import read_host_model
-from tinystream.interpreters.interpreted import counts, package
+from tinystream.interpreters.interpreted import chosen, counts
 from tinystream.io.recording import read_recording
 from tinystream.plan.model import parse_model
 from tinystream.plan.plan import Plan, Wiring, plan_model, plan_steps
@@ -41,7 +41,7 @@ def test_features_reach_a_float_model_as_the_real_values_they_stand_for():
     plan = alone(file, X, scale=0.0001)
     x = np.arange(-32768, 32768, 997, dtype=np.int16).reshape(-1, 1)
     y = Engine(plan).push(x)[0].y.ravel()
-    lite = Lite(file.read_bytes(), package(), "reference")
+    lite = Lite(file.read_bytes(), chosen().module, "reference")
     want = np.array([lite.call([X.real(v).astype(np.float32).reshape(1, 1)])[0].item() for v in x])
     assert np.ptp(want) > 1.5, "the sine moves"
     np.testing.assert_allclose(y * 0.0001, np.clip(want, -3.2768, 3.2767), rtol=0, atol=0.5001e-4)
@@ -56,7 +56,7 @@ def test_every_float_model_gives_on_the_host_what_the_interpreter_gives(name):
     x = Signal(tensor.dims, "int16", Fraction(1), 2.0**-12)
     plan = alone(file, x, scale=0.001)
     given = np.random.default_rng(3).integers(-4096, 4096, (6, *x.shape)).astype(np.int16)
-    lite = Lite(file.read_bytes(), package(), "reference")
+    lite = Lite(file.read_bytes(), chosen().module, "reference")
     want = np.stack([lite.call([x.real(block).astype(np.float32).reshape(lite.inputs[0]["shape"])])[0] for block in given])
     y = Engine(plan).push(given)[0].y
     assert want.min() < want.max()
@@ -106,7 +106,7 @@ def test_a_file_that_crashes_the_interpreter_is_refused_while_planning():
     file = shared("data", "models", "tflm", "keyword_scrambled_8bit.tflite")
     model = read_host_model(file, 0, 1.0)
     x = [Signal(t.dims, t.dtype, Fraction(1), t.scale, t.zero) for t in model.inputs]
-    with pytest.raises(ModelError, match=rf"keyword_scrambled_8bit.tflite does not run in {package()}: it (crashed|failed)"):
+    with pytest.raises(ModelError, match=rf"keyword_scrambled_8bit.tflite does not run in {chosen().module}: it (crashed|failed)"):
         model.plan(*x)
 
 
@@ -174,7 +174,7 @@ def test_scores_of_a_recording_are_those_of_the_interpreter_for_its_features(key
     fired = Engine(plan).push(blocks)
     i = plan.scores
     features, scores = fired[plan.steps[i].sources[0]].y, fired[i].y
-    lite = Lite(shared("data", "models", "mlperf_tiny", "kws_ref_model_float32.tflite").read_bytes(), package(), "reference")
+    lite = Lite(shared("data", "models", "mlperf_tiny", "kws_ref_model_float32.tflite").read_bytes(), chosen().module, "reference")
     real = plan.steps[i].x[0].real(features).astype(np.float32).reshape(len(features), 1, 49, 10, 1)
     want = np.concatenate([lite.call([x])[0] for x in real])
     assert len(want) > 3 and np.ptp(want) > 0.1

@@ -42,19 +42,19 @@ class HostModel:
         (end,) = self.outputs
         dtype, scale, zero = (FLOAT_TO_COUNTS, self.scale, 0) if end.dtype == "float32" else (end.dtype, end.scale, end.zero)
         y = Signal(end.dims, dtype, x[0].rate_hz, scale, zero)
-        step = interpreted.step(self.data, self.output, x, y)
-        gives = self.tried(interpreted.package())
+        interpreter = interpreted.chosen()
+        if interpreter is None:
+            raise ModelError(f"{self.name} needs an interpreter, and none is installed", "pip install ai-edge-litert")
+        gives = self.tried(interpreter)
         if np.prod(gives.shape[1:]) != y.size:
             raise ModelError(f"{self.name} gives {gives.shape[1:]} values where the file says {end}", "convert the model again")
-        return Planned([step], (0,), {})
+        return Planned([interpreted.step(interpreter, self.data, self.output, x, y)], (0,), {})
 
-    def tried(self, package: str | None) -> np.ndarray:
+    def tried(self, interpreter: Interpreter) -> np.ndarray:
         """The wanted output of a first call, in a process of its own: a file that crashes the interpreter takes nothing else with it."""
-        if package is None:
-            raise ModelError(f"{self.name} needs an interpreter, and none is installed", "pip install ai-edge-litert")
-        given = run_apart(Interpreter(package.replace("_", "-"), "reference"), self.data, [dict(seed=np.array(0))])
+        given = run_apart(interpreter, self.data, [dict(seed=np.array(0))])
         if isinstance(given, str):
-            raise ModelError(f"{self.name} does not run in {package}: {given}", "a model of TFLite's own operators")
+            raise ModelError(f"{self.name} does not run in {interpreter.module}: {given}", "a model of TFLite's own operators")
         return given[0][self.output]
 
 

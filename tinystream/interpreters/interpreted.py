@@ -11,24 +11,22 @@ Source: ours; the rounding is that of TFLite's QUANTIZE.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
 
+from tinystream.interpreters.apart import INTERPRETERS, Interpreter
 from tinystream.interpreters.child import Lite
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
 HOST_ONLY = True
-PACKAGES = ("tflite_runtime", "ai_edge_litert")
 
 
-def package() -> str | None:
-    """The interpreter that is taken."""
-    return next((name for name in PACKAGES if find_spec(name)), None)
+def chosen() -> Interpreter | None:
+    """The interpreter that is taken: the first one here with TFLite's reference kernels."""
+    return next((i for i in INTERPRETERS if i.kernels == "reference" and not i.missing), None)
 
 
-def step(data: bytes, output: int, x: tuple[Signal, ...], y: Signal) -> Step:
+def step(interpreter: Interpreter, data: bytes, output: int, x: tuple[Signal, ...], y: Signal) -> Step:
     """The step for a model's file whose output of that number gives y."""
     ends = np.array([[s.scale, s.zero] for s in (*x, y)])
     return Step(
@@ -38,16 +36,16 @@ def step(data: bytes, output: int, x: tuple[Signal, ...], y: Signal) -> Step:
         params=dict(output=output, bits=8 * np.dtype(y.dtype).itemsize),
         tables=dict(file=np.frombuffer(data, np.uint8), ends=ends, shape=np.array(y.shape)),
         sources=tuple(-1 - i for i in range(len(x))),
-        says=f"{package()}, on the host only",
+        says=f"{interpreter.module}, on the host only",
         name="interpreted",
     )
 
 
 def run(k, s, *x):
     if not hasattr(s, "lite"):
-        name = package()
-        assert name, "planning has found it"
-        s.lite = Lite(k.file.tobytes(), name, "reference")
+        interpreter = chosen()
+        assert interpreter, "planning has found it"
+        s.lite = Lite(k.file.tobytes(), interpreter.module, interpreter.kernels)
     blocks = [taken(block, details, *end) for block, details, end in zip(x, s.lite.inputs, k.ends)]
     return counts(s.lite.call(blocks)[k.output], np.dtype(f"int{k.bits}"), *k.ends[-1]).reshape(k.shape)
 

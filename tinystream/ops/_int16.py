@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinystream.errors import ModelError
-from tinystream.ops._shared import multipliers
+from tinystream.ops._shared import activate, clamp, multipliers, read_weight
 from tinystream.plan.fixed import requant
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
@@ -46,24 +46,13 @@ def check_symmetric(operator: Operator) -> None:
 
 
 def clamp16(activation: str, scale: float) -> tuple[int, int]:
-    """The counts between which a fused activation keeps an int16 output.  As ops/_shared.py, clamp()."""
-
-    def count(real: float) -> int:
-        return int(np.floor(float(np.float32(real) / np.float32(scale)) + 0.5))
-
-    low, high = {
-        "none": (-32768, 32767),
-        "relu": (0, 32767),
-        "relu_n1_to_1": (-count(1.0), count(1.0)),
-        "relu6": (0, count(6.0)),
-    }[activation]
-    return max(low, -32768), min(high, 32767)
+    """The counts between which a fused activation keeps an int16 output."""
+    return clamp(activation, scale, 0, "int16")
 
 
 def activate16(real: np.ndarray, activation: str, scale: float) -> np.ndarray:
     """The textbook's activation, and the range of int16 at this scale."""
-    low, high = {"none": (-np.inf, np.inf), "relu": (0, np.inf), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]
-    return np.clip(np.clip(real, low, high), -32768 * scale, 32767 * scale)
+    return activate(real, activation, scale, 0, "int16")
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------
@@ -72,16 +61,8 @@ def activate16(real: np.ndarray, activation: str, scale: float) -> np.ndarray:
 def read_filter16(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(weight int8, bias int64 or int32, scale of each channel or of all, float64) of a layer on int16."""
     check_symmetric(operator)
-    weight = operator.constant(1, "int8")
-    if weight is None or not weight.size:
-        raise operator.refuse("has no weights")
-    tensor, channels = operator.inputs[1], weight.shape[axis]
-    assert tensor is not None, "its values were found"
-    if tensor.scales.size not in (1, channels) or (tensor.scales == 0).any():
-        raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
-    if tensor.zeros.any():
-        raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
-    return weight, read_bias16(operator, bias_at, channels), np.asarray(tensor.scales, np.float64)
+    weight, scales = read_weight(operator, axis)
+    return weight, read_bias16(operator, bias_at, weight.shape[axis]), scales
 
 
 def read_bias16(operator: Operator, at: int, channels: int) -> np.ndarray:

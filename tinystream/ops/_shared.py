@@ -44,13 +44,21 @@ def read_steps(operator: Operator, y_slot: int, x_slot: int) -> tuple[int, int]:
 
 def read_filter(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(weight int8, bias int32, scale of each channel or of all, float64) of a convolution or dense layer."""
-    weight, bias = operator.constant(1, "int8"), operator.constant(bias_at, "int32")
+    weight, scales = read_weight(operator, axis)
+    bias, channels = operator.constant(bias_at, "int32"), weight.shape[axis]
+    bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
+    if bias.size != channels:
+        raise operator.refuse(f"has {bias.size} biases for {channels} channels")
+    return weight, bias, scales
+
+
+def read_weight(operator: Operator, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(weight int8, scale of each channel or of all, float64) of a layer."""
+    weight = operator.constant(1, "int8")
     if weight is None or not weight.size:
         raise operator.refuse("has no weights")
-    tensor = operator.inputs[1]
+    tensor, channels = operator.inputs[1], weight.shape[axis]
     assert tensor is not None, "its values were found"
-    channels = weight.shape[axis]
-    bias = np.zeros(channels, np.int32) if bias is None else bias.ravel()
     # a dense layer's axis is 0; files of one channel may name any axis
     if (tensor.scales == 0).any():
         raise operator.refuse("has a weight scale of 0", "convert the model again")
@@ -58,9 +66,7 @@ def read_filter(operator: Operator, axis: int, bias_at: int = 2) -> tuple[np.nda
         raise operator.refuse(f"has {tensor.scales.size} weight scales for {channels} channels")
     if tensor.zeros.any():
         raise operator.refuse("has weights whose zero is not 0", "convert again: int8 weights are symmetric since TensorFlow 2")
-    if bias.size != channels:
-        raise operator.refuse(f"has {bias.size} biases for {channels} channels")
-    return weight, bias, np.asarray(tensor.scales, np.float64)
+    return weight, np.asarray(tensor.scales, np.float64)
 
 
 def out_signal(y: Tensor) -> dict:
@@ -68,7 +74,7 @@ def out_signal(y: Tensor) -> dict:
     return dict(y_scale=y.scale, y_zero=y.zero)
 
 
-def clamp(activation: str, scale: float, zero: int) -> tuple[int, int]:
+def clamp(activation: str, scale: float, zero: int, dtype: str = "int8") -> tuple[int, int]:
     """The counts between which a fused activation keeps the output.
 
     Source: tensorflow/lite/kernels/kernel_util.cc, CalculateActivationRangeQuantized; float32, as there.
@@ -78,19 +84,21 @@ def clamp(activation: str, scale: float, zero: int) -> tuple[int, int]:
         exact = float(np.float32(real) / np.float32(scale))
         return zero + int(np.floor(abs(exact) + 0.5)) * (1 if exact >= 0 else -1)
 
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     low, high = {
-        "none": (-128, 127),
-        "relu": (count(0.0), 127),
+        "none": (least, most),
+        "relu": (count(0.0), most),
         "relu_n1_to_1": (count(-1.0), count(1.0)),
         "relu6": (count(0.0), count(6.0)),
     }[activation]
-    return max(low, -128), min(high, 127)
+    return max(low, least), min(high, most)
 
 
-def activate(real: np.ndarray, activation: str, scale: float, zero: int) -> np.ndarray:
-    """The textbook's activation, and the range of int8 at this scale."""
+def activate(real: np.ndarray, activation: str, scale: float, zero: int, dtype: str = "int8") -> np.ndarray:
+    """The textbook's activation, and the range of the type at this scale."""
     low, high = {"none": (-np.inf, np.inf), "relu": (0, np.inf), "relu_n1_to_1": (-1, 1), "relu6": (0, 6)}[activation]
-    return np.clip(np.clip(real, low, high), (-128 - zero) * scale, (127 - zero) * scale)
+    info = np.iinfo(dtype)
+    return np.clip(np.clip(real, low, high), (info.min - zero) * scale, (info.max - zero) * scale)
 
 
 def multipliers(real: np.ndarray) -> dict[str, np.ndarray]:
