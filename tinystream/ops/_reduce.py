@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from math import prod
 
-from tinystream.plan.operator import Operator
+from tinystream.plan.operator import Operator, same_scale
+from tinystream.plan.signal import Signal
+from tinystream.plan.step import Step
 
 Span = tuple[int, int, int]
 """(outer, n, inner): x is [outer][n][inner], y is [outer][inner]."""
@@ -32,3 +34,23 @@ def span_shape(span: Span) -> tuple[int, ...]:
     """The shape of y, without axes of length 1."""
     outer, _, inner = span
     return tuple(size for size in (outer, inner) if size != 1) or (1,)
+
+
+def read_choice(operator: Operator) -> Span:
+    """read_span of an operator that gives one of the values it reads."""
+    if not same_scale(operator.flow(), operator.y):
+        raise operator.refuse("changes the scale", "convert the model again")
+    return read_span(operator)
+
+
+def choice_step(module: str, x: Signal, span: Span, which: str) -> Step:
+    """The step of an operator that gives one of n values, of int8."""
+    outer, n, inner = span
+    return Step(
+        module=module,
+        x=(x,),
+        y=Signal(span_shape(span), "int8", x.rate_hz, x.scale, x.zero),
+        params=dict(outer=outer, n=n, inner=inner),
+        cost=dict(add=x.size, mem=x.size),
+        says=f"{which} of {n}",
+    )

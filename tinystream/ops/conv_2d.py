@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -72,10 +73,7 @@ class Conv2d:
             bias,
             scale,
             **out_signal(operator.y),
-            stride=read_steps(operator, STRIDE_Y, STRIDE_X),
-            dilation=read_steps(operator, DILATION_Y, DILATION_X),
-            padding=read_padding(operator, PADDING),
-            activation=read_activation(operator, ACTIVATION),
+            **read_placing(operator),
         )
 
     def plan(self, x: Signal) -> Step:
@@ -127,6 +125,16 @@ class Conv2d:
                         if 0 <= row < self.x_shape[0] and 0 <= column < self.x_shape[1]:
                             y[:, i, j] += image[:, row, column] @ weight[:, u, v].T
         return activate(y, self.activation, self.y_scale, self.y_zero)
+
+
+def read_placing(operator: Operator) -> dict[str, Any]:
+    """What the options say, of the int16 operator, too: where the windows lie, and the activation."""
+    return dict(
+        stride=read_steps(operator, STRIDE_Y, STRIDE_X),
+        dilation=read_steps(operator, DILATION_Y, DILATION_X),
+        padding=read_padding(operator, PADDING),
+        activation=read_activation(operator, ACTIVATION),
+    )
 
 
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer

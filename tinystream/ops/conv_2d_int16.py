@@ -18,12 +18,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from tinystream.ops._int16 import LAYER_BOUND, activate16, clamp16, layer_tables, narrow16, read_filter16, signal16
-from tinystream.ops._shared import Activation, in_parts, read_activation, read_padding, read_steps, slide, windows
+from tinystream.ops._shared import Activation, in_parts, slide, windows
+from tinystream.ops.conv_2d import read_placing
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
-
-PADDING, STRIDE_X, STRIDE_Y, ACTIVATION, DILATION_X, DILATION_Y = range(6)  # slots of Conv2DOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +51,7 @@ class Conv2dInt16:
             bias,
             scale,
             operator.y.scale,
-            stride=read_steps(operator, STRIDE_Y, STRIDE_X),
-            dilation=read_steps(operator, DILATION_Y, DILATION_X),
-            padding=read_padding(operator, PADDING),
-            activation=read_activation(operator, ACTIVATION),
+            **read_placing(operator),
         )
 
     def plan(self, x: Signal) -> Step:

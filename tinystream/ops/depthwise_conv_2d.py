@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -72,10 +73,7 @@ class DepthwiseConv2d:
             bias,
             scale,
             **out_signal(operator.y),
-            stride=read_steps(operator, STRIDE_Y, STRIDE_X),
-            dilation=read_steps(operator, DILATION_Y, DILATION_X),
-            padding=read_padding(operator, PADDING),
-            activation=read_activation(operator, ACTIVATION),
+            **read_placing(operator),
         )
 
     def plan(self, x: Signal) -> Step:
@@ -199,6 +197,16 @@ def bands(place: dict[str, int]) -> tuple[int, int, int]:
 def across(place: dict[str, int], axis: str, name: str, last: int) -> int:
     """Pixels up to the end of window number `last`."""
     return last * place[f"stride_{axis}"] + (place[f"kernel_{name}"] - 1) * place[f"dilation_{axis}"] + 1
+
+
+def read_placing(operator: Operator) -> dict[str, Any]:
+    """What the options say, of the int16 operator, too: where the windows lie, and the activation."""
+    return dict(
+        stride=read_steps(operator, STRIDE_Y, STRIDE_X),
+        dilation=read_steps(operator, DILATION_Y, DILATION_X),
+        padding=read_padding(operator, PADDING),
+        activation=read_activation(operator, ACTIVATION),
+    )
 
 
 BOUND = 1.0  # counts: half from each of the two roundings, the first one a power of two finer

@@ -19,12 +19,12 @@ import numpy as np
 
 from tinystream.errors import ModelError
 from tinystream.ops._int16 import LAYER_BOUND, activate16, clamp16, layer_tables, narrow16, read_filter16, signal16
-from tinystream.ops._shared import Activation, in_parts, read_activation, read_padding, read_steps, slide, windows
+from tinystream.ops._shared import Activation, in_parts, slide, windows
+from tinystream.ops.depthwise_conv_2d import read_placing
 from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
-PADDING, STRIDE_X, STRIDE_Y, _, ACTIVATION, DILATION_X, DILATION_Y = range(7)  # slots of DepthwiseConv2DOptions
 MOST_TAPS = 511  # 32 bits hold so many products of 23 bits
 
 
@@ -54,10 +54,7 @@ class DepthwiseConv2dInt16:
             bias,
             scale,
             operator.y.scale,
-            stride=read_steps(operator, STRIDE_Y, STRIDE_X),
-            dilation=read_steps(operator, DILATION_Y, DILATION_X),
-            padding=read_padding(operator, PADDING),
-            activation=read_activation(operator, ACTIVATION),
+            **read_placing(operator),
         )
 
     def plan(self, x: Signal) -> Step:

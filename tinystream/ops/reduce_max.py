@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tinystream.ops._reduce import Span, read_span, span_shape
-from tinystream.plan.operator import Operator, same_scale
+from tinystream.ops._reduce import Span, choice_step, read_choice, span_shape
+from tinystream.plan.operator import Operator
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
@@ -24,20 +24,10 @@ class ReduceMax:
 
     @classmethod
     def read(cls, operator: Operator) -> ReduceMax:
-        if not same_scale(operator.flow(), operator.y):
-            raise operator.refuse("changes the scale", "convert the model again")
-        return cls(read_span(operator))
+        return cls(read_choice(operator))
 
     def plan(self, x: Signal) -> Step:
-        outer, n, inner = self.span
-        return Step(
-            module=__name__,
-            x=(x,),
-            y=Signal(span_shape(self.span), "int8", x.rate_hz, x.scale, x.zero),
-            params=dict(outer=outer, n=n, inner=inner),
-            cost=dict(add=x.size, mem=x.size),
-            says=f"largest of {n}",
-        )
+        return choice_step(__name__, x, self.span, "largest")
 
     def ideal(self, x, blocks):
         return blocks.reshape(len(blocks), *self.span).max(axis=2).reshape(len(blocks), *span_shape(self.span))
