@@ -18,7 +18,7 @@ from test_prune import random as random_weights
 from tiny_model import tiny_model
 
 from tinystream.app.model_report import ModelReport
-from tinystream.cli import print_model
+from tinystream.cli.model import print_model
 from tinystream.interpreters import apart
 from tinystream.ops import transpose_conv
 from tinystream.plan.arena import lower_bound

@@ -1,0 +1,134 @@
+"""`tinystream replay` and `tinystream run`: an app over recordings, and live."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinystream.app.planning import plan_file
+from tinystream.app.read import load
+from tinystream.cli.shared import (
+    AppPath,
+    Broker,
+    Channel,
+    Counts,
+    EngineChoice,
+    EngineOption,
+    Recordings,
+    Resample,
+    cli,
+    count,
+    other_sinks,
+    progress_bar,
+    seconds,
+    send,
+    tell,
+)
+from tinystream.io.delivery import encode
+from tinystream.io.live import Live, Microphone, Paced, Pipe
+from tinystream.io.recording import find_recordings
+from tinystream.io.sink import open_sinks
+from tinystream.plan.plan import Plan
+from tinystream.run.live import ended_by_signal, run_live, uninterrupted
+from tinystream.run.replay import Reading, make_engine, ready, replay_files
+from tinystream.run.trace import Event, trace_paths
+
+
+@cli.command("replay")
+def replay_command(
+    app: AppPath,
+    recordings: Recordings,
+    engine: EngineOption = EngineChoice.auto,
+    resample: Resample = False,
+    channel: Channel = None,
+    counts: Counts = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; what comes out does not depend on it")] = 1,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="save features, scores, events and digests; a folder for several recordings"),
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="send the alerts to the app's sinks, too")] = False,
+    broker: Broker = None,
+) -> None:
+    """Run an app over recordings, as fast as it goes.
+
+    Every event is a line of JSON on standard output.
+    """
+    if broker and not publish:
+        raise typer.BadParameter("--broker is where --publish sends the alerts; give both, or neither")
+    plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
+    if publish and not other_sinks(definition.sinks):
+        tell(f"note: {plan.name} has no sink but standard output: nothing is published")
+    saved = dict(zip(paths, trace_paths(trace, paths))) if trace else {}
+    sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
+    if jobs == 1:
+        ready(app.absolute(), engine.value)  # compiled now, so that the speed told below is that of the replay
+    began, heard_s, events = time.perf_counter(), 0.0, 0
+    with sinks, progress_bar("replay", len(paths)) as advance:
+        how = Reading(resample, channel, counts)
+        traces = replay_files(app.absolute(), paths, engine.value, how, jobs, "scores" if trace else "events")
+        for path, (done, notes) in zip(paths, traces):
+            for note in notes:
+                tell(f"note: {path}: {note}")
+            with uninterrupted():
+                for event in done.events:
+                    print(encode(event.as_dict()), flush=True)
+                    send(sinks, event)
+            if trace:
+                done.save(saved[path])
+            heard_s += seconds(plan, done)
+            events += len(done.events)
+            advance(1)
+    took = time.perf_counter() - began
+    heard = f"{heard_s:.1f} s of {count(len(paths), 'recording')}"
+    tell(f"{count(events, 'event')} in {heard}, {heard_s / took:.0f}x real time")
+
+
+@cli.command()
+def run(
+    app: AppPath,
+    source: Annotated[
+        str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")
+    ] = "mic",
+    device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
+    engine: EngineOption = EngineChoice.auto,
+    resample: Resample = False,
+    channel: Channel = None,
+    counts: Counts = False,
+    publish: Annotated[bool, typer.Option(help="send the alerts to the app's sinks; otherwise they are only printed")] = True,
+    broker: Broker = None,
+) -> None:
+    """Run an app on live samples, until Ctrl-C.
+
+    Every event goes to the app's sinks and, as a line of JSON, to standard output.
+    """
+    plan, definition = plan_file(app), load(app)
+    live = live_source(plan, source, device, Reading(resample, channel, counts))
+    with ended_by_signal(), open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker) as sinks:
+        tell(f"{plan.name} listens; Ctrl-C ends it")
+
+        def alert(event: Event) -> None:
+            print(encode(event.as_dict()), flush=True)
+            send(sinks, event)
+
+        try:
+            done = run_live(plan, make_engine(plan, engine.value), live, alert, source)
+            tell(f"{count(len(done.events), 'event')} in {seconds(plan, done):.1f} s")
+        finally:
+            if live.overruns:
+                tell(f"warning: {count(live.overruns, 'overrun')}: samples were lost or late, because this machine was too slow")
+
+
+def live_source(plan: Plan, source: str, device: str | None, how: Reading) -> Live:
+    x = plan.x[0]
+    assert x.sample_hz is not None, "a source has a sample rate"
+    if source == "mic":
+        return Microphone(x.sample_hz, x.shape[0], x.channels, int(device) if device and device.isdigit() else device)
+    if source == "-":
+        return Pipe(sys.stdin.buffer, x.shape[0], x.channels)
+    return Paced(how.read(plan, Path(source)).samples, x.sample_hz, x.shape[0])
