@@ -58,6 +58,7 @@ def assemble(app: App, planner: Planner, base: Path, says: str, rewrite: bool) -
         labels=planner.labels,
         says=app.description or says,
         digest=digest(app, base),
+        source=app.source.kind,
     )
 
 

@@ -61,12 +61,14 @@ class Firmware(Part):
     """How firmware is built for the board.
 
     start:  the start-up code: firmware_templates/firmware/start_<start>.c; hosted has none.
+    files:  the board's C, from its folder; several boards may share a file.
     ran_on: where this board.c was run: hardware, QEMU, or nowhere.
     qemu:   arguments that make QEMU this board.
     """
 
     start: Literal["cortex_m", "riscv", "hosted"]
     source: dict[str, Feed]
+    files: tuple[str, ...] = ("board.c",)
     ran_on: str = Field(min_length=1)
     qemu: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
@@ -97,9 +99,10 @@ class Board(Part):
     @cached_property
     def lacks(self) -> tuple[str, ...]:
         """What must be there for firmware and is not; empty where it can be built."""
-        wanted = ["board.c"] if self.core == "host" else ["board.c", "[memory]"]
-        there = {"board.c": (self.folder / "board.c").is_file(), "[memory]": self.memory is not None}
-        return tuple([name for name in wanted if not there[name]] + ["[firmware]"] * (self.firmware is None))
+        if self.firmware is None:
+            return ("[firmware]", "board.c")
+        files = [name for name in self.firmware.files if not (self.folder / name).is_file()]
+        return (*files, *["[memory]"] * (self.memory is None and self.core != "host"))
 
 
 def boards() -> list[Board]:
@@ -114,11 +117,9 @@ def find_board(name: str) -> Board:
     folder = templates() / "boards" / name
     if not (folder / "board.toml").is_file():
         there = sorted(path.parent.name for path in (templates() / "boards").glob("*/board.toml"))
-        near = get_close_matches(name, there, 3, 0.5)
-        raise BuildError(
-            f"no board is called '{name}' here",
-            f"{'near to it: ' + ', '.join(near) + '; ' if near else ''}all: {', '.join(there)}; or the folder of your own, with a / in its path",
-        )
+        near = ", ".join(get_close_matches(name, there, 3, 0.5))
+        help = f"{near and f'near to it: {near}; '}all: {', '.join(there)}; or a folder of your own, with a / in its path"
+        raise BuildError(f"no board is called '{name}' here", help)
     return read_board(folder)
 
 
@@ -126,13 +127,13 @@ def read_board(folder: Path) -> Board:
     """The board of a folder; BuildError, with the file and the key, where board.toml says what it cannot mean."""
     path = folder / "board.toml"
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BuildError(f"{path}: {(error.strerror or str(error)).lower()}", "a board is a folder with a board.toml") from None
     except ValueError as error:
         raise BuildError(f"{path} is not TOML: {error}", "docs/boards.md tells what it holds") from None
     try:
-        board = Board(**told, folder=folder)
+        board = Board(**written, folder=folder)
     except ValidationError as error:
         first = error.errors()[0]
         where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")

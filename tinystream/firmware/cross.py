@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 from tinystream.emit.compiler import ANSWER_S, Compiler
 from tinystream.emit.templates import templates
@@ -54,15 +55,15 @@ def cross_compiler(name: str | None = None) -> Compiler:
     raise BuildError(f"no {name or 'C'} compiler for Cortex-M here", INSTALL[name or ZIG])
 
 
-def flags(compiler: Compiler, core: Core) -> tuple[str, ...]:
-    """What makes bare firmware for this core.
+def flags(compiler: Compiler, core: Core, script: Path | None = None) -> tuple[str, ...]:
+    """What makes bare firmware for this core.  script: the linker's; that of the emulator's board where none is given.
 
     mem* and the division that a core lacks come from newlib and libgcc with gcc, from compiler-rt with zig.
     """
-    script = f"-Wl,-T,{templates() / 'emulated/link.ld'}"
+    place = f"-Wl,-T,{script or templates() / 'emulated/link.ld'}"
     if compiler.name == GCC:
-        return (f"-mcpu={core.name}", *BARE, "-nostartfiles", "-Wl,--no-warn-rwx-segments", script)
+        return (f"-mcpu={core.name}", *BARE, "-nostartfiles", "-Wl,--no-warn-rwx-segments", place)
     header = f"-I{templates() / 'emulated'}"  # string.h, which zig lacks
     # hosted: else a memcpy of four bytes is a call;  g: else -Os leaves no symbols
     language = ("-fhosted", "-g", "-fno-sanitize=undefined")
-    return ("-target", "thumb-freestanding-eabi", f"-mcpu={core.zig}", *language, *BARE, header, script)
+    return ("-target", "thumb-freestanding-eabi", f"-mcpu={core.zig}", *language, *BARE, header, place)

@@ -30,6 +30,7 @@ class Plan:
     labels:   what the detector's label numbers mean.
     says:     the first line of the generated files.
     digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
+    source:   kind of the app's source, such as "microphone".
     """
 
     name: str
@@ -43,6 +44,7 @@ class Plan:
     labels: tuple[str, ...] = ()
     says: str = ""
     digest: str = ""
+    source: str = ""
 
     @property
     def arena_bytes(self) -> int:

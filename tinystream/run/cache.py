@@ -18,7 +18,7 @@ def cached(name: str, build: Callable[[], Path], help: str) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)  # before the work
             built = build()
             half_written = path.with_suffix(f".{os.getpid()}")
-            shutil.copyfile(built, half_written)
+            shutil.copy(built, half_written)  # its permissions, too: it may be a program
             half_written.replace(path)  # atomic: another process sees all of it or nothing
     return path
 

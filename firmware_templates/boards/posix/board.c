@@ -1,0 +1,95 @@
+/* board.c - a process in the place of a board: samples come on standard input, records go to standard output
+ *
+ * A pipe has no clock.  A block is read while the loop sleeps, so that none is ever late.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "ts_board.h"
+#include "ts_core.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static ts_sample (*target)[TS_SAMPLES];
+static uint32_t which;
+
+const uint32_t board_ticks_hz = 1000000000u;
+
+enum ts_reset board_init(void)
+{
+    return TS_RESET_POWER;
+}
+
+void board_source_start(ts_sample buffers[2][TS_SAMPLES])
+{
+    target = buffers;
+    which = 0;
+}
+
+void board_source_stop(void)
+{
+    target = NULL;
+}
+
+/* So many bytes, or false at the end of the input. */
+static bool read_all(void *bytes, size_t count)
+{
+    for (size_t done = 0; done < count;) {
+        const ssize_t n = read(STDIN_FILENO, (char *)bytes + done, count - done);
+        if (n <= 0) {
+            return false;
+        }
+        done += (size_t)n;
+    }
+    return true;
+}
+
+void board_sleep(void)
+{
+    if (read_all(target[which], sizeof target[which])) {
+        which ^= 1;
+        ts_block_filled();
+    } else {
+        ts_source_ended();
+    }
+}
+
+/* Samples of that time are passed over. */
+void board_deep_sleep(uint32_t ms)
+{
+    static ts_sample passed[TS_SAMPLES];
+    for (uint64_t us = 0; us < (uint64_t)ms * 1000 && read_all(passed, sizeof passed); us += TS_BLOCK_US) {
+    }
+}
+
+void board_write(const uint8_t *bytes, uint32_t count)
+{
+    for (uint32_t done = 0; done < count;) {
+        const ssize_t n = write(STDOUT_FILENO, bytes + done, count - done);
+        if (n < 0) {
+            exit(1);                    /* nobody listens any more */
+        }
+        done += (uint32_t)n;
+    }
+}
+
+void board_watchdog_start(uint32_t ms)
+{
+    (void)ms;
+}
+
+void board_watchdog_feed(void)
+{
+}
+
+uint32_t ts_cycles(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+uint32_t board_ticks(void)
+{
+    return ts_cycles();
+}

@@ -1,0 +1,51 @@
+/* ts_core.h - what every Cortex-M can do.  Source: Armv6-M and Armv7-M Architecture Reference Manuals, B3.2 and B3.3. */
+#ifndef TS_CORE_H
+#define TS_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TS_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+static inline void ts_interrupts(bool on)
+{
+    if (on) {
+        __asm volatile("cpsie i\n isb" : : : "memory");
+    } else {
+        __asm volatile("cpsid i" : : : "memory");
+    }
+}
+
+/* WFI wakes for an interrupt that waits, also while interrupts are off. */
+static inline void ts_sleep(void)
+{
+    __asm volatile("dsb\n wfi\n isb" : : : "memory");
+}
+
+static inline void ts_enable_irq(uint32_t number)
+{
+    TS_REGISTER(0xe000e100u + 4 * (number / 32)) = 1u << number % 32;       /* NVIC_ISER */
+}
+
+/* SysTick counts the core's cycles down from 2**24 - 1; a step that takes longer is seen modulo that. */
+static inline void ts_cycles_start(void)
+{
+    TS_REGISTER(0xe000e014) = 0xffffff;     /* SYST_RVR */
+    TS_REGISTER(0xe000e018) = 0;            /* SYST_CVR: any write clears it */
+    TS_REGISTER(0xe000e010) = 5;            /* SYST_CSR: on, by the core's clock, without interrupt */
+}
+
+static inline uint32_t ts_cycles(void)
+{
+    return TS_REGISTER(0xe000e018);
+}
+
+static inline uint32_t ts_cycles_since(uint32_t before)
+{
+    return (before - ts_cycles()) & 0xffffff;
+}
+
+/* Where the last fault was, if that is why the board has started again; else 0. */
+uint32_t ts_fault_address(void);
+
+#endif

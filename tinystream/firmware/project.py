@@ -1,0 +1,188 @@
+"""An app as firmware of a board: a folder of C that builds by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from tinystream import __version__
+from tinystream.emit.compiler import Compiler
+from tinystream.emit.compiler import compiler as host_compiler
+from tinystream.emit.emit import emit, number, rows, string
+from tinystream.emit.templates import template, templates
+from tinystream.errors import BuildError, writing
+from tinystream.firmware.board import Board
+from tinystream.firmware.core import find_core
+from tinystream.firmware.cross import cross_compiler, flags
+from tinystream.firmware.golden import Golden, golden
+from tinystream.firmware.image import Image
+from tinystream.plan.plan import Plan
+from tinystream.run.cache import cached
+
+STATUS_S = 60  # from one status record to the next
+WATCHDOG_MS = 2000  # or four blocks, where these are longer
+STACK_BYTES = 4096
+COMMON = ("ts_board.h", "ts_queue.h", "ts_record.h", "ts_self_test.h", "main.c", "self_test.c")
+
+
+@dataclass(frozen=True)
+class Project:
+    """What was written: all files, those that the compiler is given, and the linker's script of a bare board."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    sources: tuple[Path, ...]
+    script: Path | None
+
+
+def write_project(plan: Plan, board: Board, out: Path) -> Project:
+    """The generated C, the loop, the board's own files and what the linker needs, into the folder `out`.
+
+    BuildError where the board lacks what firmware needs, or cannot feed the app.
+    """
+    check_board(plan, board)
+    assert board.firmware, "checked"
+    start = board.firmware.start
+    folder = templates() / "firmware"
+    common = {name: folder / name for name in COMMON} | {"ts_core.h": folder / f"ts_core_{start}.h"}
+    if start != "hosted":
+        common["start.c"] = folder / f"start_{start}.c"
+    own = {Path(name).name: board.folder / name for name in board.firmware.files}
+    texts = {"ts_app.h": describe(plan, board), "ts_golden.h": golden_header(plan, golden(plan))}
+    if start != "hosted" and "link.ld" not in own:
+        texts["link.ld"] = link_script(board, folder / f"link_{start}.ld")
+    emitted = emit(plan, out)
+    with writing(out, "--out another folder"):
+        for name, path in (common | own).items():
+            shutil.copyfile(path, out / name)
+        for name, text in texts.items():
+            (out / name).write_text(text, encoding="utf-8")
+    files = sorted({*emitted, *(out / name for name in [*common, *own, *texts])})
+    # the self-test includes the app's own source, to look at its steps
+    sources = [path for path in files if path.suffix in (".c", ".S") and path.name != f"{plan.name}.c"]
+    return Project(out, tuple(files), tuple(sources), out / "link.ld" if start != "hosted" else None)
+
+
+def check_board(plan: Plan, board: Board) -> None:
+    """BuildError where no firmware of the board can run this app."""
+    if board.lacks:
+        what = f"no firmware can be built for the board '{board.name}': its folder lacks {' and '.join(board.lacks)}"
+        raise BuildError(what, "it can be estimated and sized all the same; docs/boards.md tells how a board is written")
+    assert board.firmware, "it lacks nothing"
+    (x,) = plan.x
+    feeds = board.firmware.source
+    if plan.source not in feeds:
+        what = f"the board '{board.name}' has no source of kind '{plan.source}'"
+        raise BuildError(what, f"it has {' and '.join(feeds) or 'none'}")
+    feed = feeds[plan.source]
+    assert x.sample_hz is not None, "a source has a sample rate"
+    if feed.rate_hz and float(x.sample_hz) not in feed.rate_hz:
+        what = f"the {plan.source} of '{board.name}' does not sample at {float(x.sample_hz):g} Hz"
+        raise BuildError(what, f"rate_hz = {' or '.join(f'{rate:g}' for rate in feed.rate_hz)}")
+    if feed.channels and x.channels not in feed.channels:
+        what = f"the {plan.source} of '{board.name}' does not have {x.channels} channels"
+        raise BuildError(what, f"it has {' or '.join(map(str, feed.channels))}")
+
+
+def describe(plan: Plan, board: Board) -> str:
+    """ts_app.h."""
+    (x,) = plan.x
+    assert x.sample_hz is not None, "a source has a sample rate"
+    y = plan.steps[plan.detector].y if plan.detector is not None else plan.steps[-1].y
+    block_s = float(1 / x.rate_hz)
+    return template("firmware/ts_app.h").substitute(
+        name=plan.name,
+        NAME=plan.name.upper(),
+        version=__version__,
+        app=string(plan.name),
+        dtype=x.dtype,
+        board=board.name,
+        clock_hz=f"{board.clock_hz}u",
+        SOURCE=plan.source.upper(),
+        channels=x.channels,
+        numerator=f"{x.sample_hz.numerator}u",
+        denominator=f"{x.sample_hz.denominator}u",
+        scale=f"{float(y.scale)!r}",
+        scale_bits=f"UINT64_C(0x{struct.pack('>d', y.scale).hex()})",
+        zero=number(y.zero),
+        definition=", ".join(f"0x{plan.digest[i : i + 2]}" for i in range(0, 16, 2)),
+        on_blocks=0,
+        off_blocks=0,
+        off_ms=0,
+        status_blocks=max(16, round(STATUS_S / block_s)),
+        status_s=STATUS_S,
+        watchdog_ms=max(WATCHDOG_MS, round(4000 * block_s)),
+    )
+
+
+def golden_header(plan: Plan, test: Golden) -> str:
+    """ts_golden.h."""
+    names = "\n".join(f"    {string(step.name)}," for step in plan.steps)
+    digests = "\n".join(f"    0x{digest:08x}u," for digest in test.digests)
+    return template("firmware/ts_golden.h").substitute(
+        name=plan.name,
+        version=__version__,
+        stored=len(test.x),
+        blocks=test.blocks,
+        x=rows(test.x),
+        size=test.x.size,
+        digests=digests,
+        names=names,
+        silent=f"nothing comes out of {', '.join(test.silent)}: only that is tested" if test.silent else "every step gives something",
+    )
+
+
+def link_script(board: Board, path: Path) -> str:
+    assert board.memory, "checked"
+    memory = board.memory
+    return Template(path.read_text(encoding="utf-8")).substitute(
+        board=board.name,
+        flash_origin=f"0x{memory.flash_origin:08x}",
+        flash_bytes=memory.flash_bytes,
+        ram_origin=f"0x{memory.ram_origin:08x}",
+        ram_bytes=memory.ram_bytes,
+        stack_bytes=STACK_BYTES,
+    )
+
+
+# --- building ---------------------------------------------------------------------------------------------------------
+
+
+def build_project(
+    plan: Plan,
+    board: Board,
+    compiler: Compiler | None = None,
+    optimise: str = "-O2",
+    more: tuple[str, ...] = (),
+    project: Project | None = None,
+) -> Path:
+    """The program of the board, an ELF file, from the cache where the same was built before.  more: flags, such as -DTS_BENCH."""
+    with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
+        project = project or write_project(plan, board, Path(name))
+        compiler = compiler or (host_compiler() if board.core == "host" else cross_compiler())
+        told = (*project_flags(project, board, compiler), optimise, *more)
+        digest = hashlib.sha256(f"{__version__} {compiler.version} {[flag for flag in told if str(project.folder) not in flag]}".encode())
+        for path in project.files:
+            digest.update(path.name.encode() + path.read_bytes())
+        return cached(
+            f"{plan.name}-{board.name}-{digest.hexdigest()[:32]}.elf",
+            lambda: compiler.build(project.sources, Path(name) / "firmware.elf", *told),
+            "XDG_CACHE_HOME = a folder of yours",
+        )
+
+
+def project_flags(project: Project, board: Board, compiler: Compiler) -> tuple[str, ...]:
+    defines = tuple(f"-D{define}" for define in board.firmware.defines) if board.firmware else ()
+    if board.core == "host":
+        return ("-std=c11", *defines)
+    assert project.script, "a bare board has one"
+    return (*flags(compiler, find_core(board.core), project.script), *defines)
+
+
+def build_image(plan: Plan, board: Board, compiler: Compiler | None = None, optimise: str = "-O2") -> Image:
+    return Image(build_project(plan, board, compiler, optimise))

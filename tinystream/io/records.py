@@ -1,0 +1,220 @@
+"""Records of nodes: frames on a serial line, made into what they tell.
+
+The twin of firmware_templates/firmware/ts_record.h and of main.c, which say what a frame is and what is in a record.
+"""
+
+from __future__ import annotations
+
+import struct
+from binascii import crc_hqx
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from cobs import cobs
+
+VERSION = 1
+LONGEST = 245
+"""Bytes of a frame: the record, its CRC, one byte of COBS and the zero."""
+RESETS = ("unknown", "power", "pin", "watchdog", "software", "fault")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of all records.  sequence: counts the records since the node has started."""
+
+    kind: ClassVar[str]
+    sequence: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"record": self.kind} | asdict(self)
+
+
+@dataclass(frozen=True)
+class Hello(Record):
+    """A node has started: what runs on it, and why it has.
+
+    definition:    the first 16 digits of the app's definition hash.
+    fault_address: where the instruction was that could not be executed, if that is why; else 0.
+    """
+
+    kind: ClassVar[str] = "hello"
+    reset: str
+    fault_address: int
+    definition: str
+    clock_hz: int
+    sample_hz: float
+    block: int
+    score_scale: float
+    score_zero: int
+    board: str
+    app: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SelfTest(Record):
+    """Whether the node computes what the host has computed; step: the first that does not."""
+
+    kind: ClassVar[str] = "self_test"
+    passed: bool
+    step: str = ""
+    step_index: int = -1
+
+
+@dataclass(frozen=True)
+class Alert(Record):
+    """An event.
+
+    sample: samples that had been heard when it was known, counted from the node's start; time in which it slept counts.
+    torn:   the block was written over while it was processed, so the score may be of mixed samples.
+    """
+
+    kind: ClassVar[str] = "alert"
+    torn: bool
+    sample: int
+    label_index: int
+    score_count: int
+    definition: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Overrun(Record):
+    """Blocks that came faster than they were processed, since the start: late ones were written over meanwhile, lost ones before."""
+
+    kind: ClassVar[str] = "overrun"
+    sample: int
+    late: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class Status(Record):
+    """A sign of life, and what the node has done since its start.  asleep: the share of the time."""
+
+    kind: ClassVar[str] = "status"
+    sample: int
+    blocks: int
+    alerts: int
+    wakes: int
+    late: int
+    lost: int
+    seconds: float
+    asleep: float
+
+
+@dataclass(frozen=True)
+class Cycles(Record):
+    """What a step took in the self-test of a bench build: so often fired, in so many blocks; cycles in all and at the most."""
+
+    kind: ClassVar[str] = "cycles"
+    step_index: int
+    fired: int
+    blocks: int
+    cycles: int
+    most: int
+    step: str
+
+
+class Broken(ValueError):
+    """Bytes between two zeros that are no record."""
+
+
+def decode(frame: bytes) -> Record:
+    """The record of a frame without its zero bytes.  Raises Broken."""
+    try:
+        raw = cobs.decode(frame)
+    except cobs.DecodeError as error:
+        raise Broken(str(error)) from None
+    if len(raw) < 7:
+        raise Broken(f"{len(raw)} bytes are too few for a record")
+    body, crc = raw[:-2], int.from_bytes(raw[-2:], "little")
+    if crc_hqx(body, 0xFFFF) != crc:
+        raise Broken("the CRC is another one")
+    kind, sequence = struct.unpack_from("<BI", body)
+    if kind not in READERS:
+        raise Broken(f"there is no record of kind {kind}")
+    try:
+        return READERS[kind](sequence, body[5:])
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise Broken(f"a record of kind {kind} with {len(body)} bytes: {error}") from None
+
+
+def hello(sequence: int, body: bytes) -> Hello:
+    version, reset, fault, definition, clock_hz, hz, hz_by, block, scale, zero = struct.unpack_from("<BBI8sIIIIdi", body)
+    if version != VERSION:
+        raise Broken(f"records of version {version}; this program reads {VERSION}")
+    board, app, *labels = texts(body[42:])
+    about = RESETS[reset], fault, definition.hex(), clock_hz, hz / max(1, hz_by), block, scale, zero
+    return Hello(sequence, *about, board, app, tuple(labels))
+
+
+def self_test(sequence: int, body: bytes) -> SelfTest:
+    if body[0]:
+        return SelfTest(sequence, True)
+    (index,) = struct.unpack_from("<H", body, 1)
+    return SelfTest(sequence, False, texts(body[3:])[0], index)
+
+
+def alert(sequence: int, body: bytes) -> Alert:
+    torn, sample, label, score, definition = struct.unpack_from("<BQHi8s", body)
+    return Alert(sequence, bool(torn), sample, label, score, definition.hex(), texts(body[23:])[0])
+
+
+def overrun(sequence: int, body: bytes) -> Overrun:
+    return Overrun(sequence, *struct.unpack("<QII", body))
+
+
+def status(sequence: int, body: bytes) -> Status:
+    sample, blocks, alerts, wakes, late, lost, ticks, asleep, ticks_hz = struct.unpack("<QIIIIIQQI", body)
+    seconds, share = round(ticks / max(1, ticks_hz), 6), round(asleep / max(1, ticks), 6)
+    return Status(sequence, sample, blocks, alerts, wakes, late, lost, seconds, share)
+
+
+def step_cycles(sequence: int, body: bytes) -> Cycles:
+    step, fired, blocks, cycles, most = struct.unpack_from("<HIIQI", body)
+    return Cycles(sequence, step, fired, blocks, cycles, most, texts(body[22:])[0])
+
+
+READERS = {1: hello, 2: self_test, 3: alert, 4: overrun, 5: status, 6: step_cycles}
+
+
+def texts(raw: bytes) -> list[str]:
+    """Texts with a zero byte behind each; one that the record's end cuts short is there as far as it goes."""
+    return [text.decode("utf-8", "ignore") for text in raw.removesuffix(b"\0").split(b"\0")]
+
+
+@dataclass
+class Reader:
+    """Bytes as they come, in pieces of any size, to records.
+
+    broken:  frames that were no record, noise before the first zero byte apart.
+    missing: records that did not arrive, by their sequence numbers.
+    """
+
+    broken: int = 0
+    missing: int = 0
+    _rest: bytes = b""
+    _next: int | None = field(default=None)
+    _synchronised: bool = False
+
+    def push(self, raw: bytes) -> Iterator[Record]:
+        """The records that are complete with these bytes."""
+        *frames, self._rest = (self._rest + raw).split(b"\0")
+        if len(self._rest) > LONGEST:  # noise without an end
+            self._rest = self._rest[-LONGEST:]
+        for frame in frames:
+            before, self._synchronised = self._synchronised, True
+            if not frame:
+                continue
+            try:
+                record = decode(frame)
+            except Broken:
+                self.broken += before
+                continue
+            if self._next is not None and not isinstance(record, Hello):
+                # a number that falls back: the node has started again, and its hello is among what is missing
+                self.missing += record.sequence - (self._next if record.sequence >= self._next else 0)
+            self._next = record.sequence + 1
+            yield record
