@@ -212,6 +212,9 @@ int main(void)
     const int32_t step = ts_self_test();
     tell_self_test(step);
     while (step >= 0) {                     /* what computes other integers than were tested must not raise alarms: say so, and nothing else */
+#ifdef TS_ENDS                              /* what plays the board ends with it: a process, an emulator */
+        return 1;
+#endif
         board_deep_sleep(TS_WATCHDOG_MS / 2);
         board_watchdog_feed();
         tell_self_test(step);

@@ -73,7 +73,7 @@ static inline uint32_t ts_frame_record(const struct ts_record *record, uint8_t f
 
     frame[0] = 0;
     for (uint32_t i = 0; i < record->count + 2; i++) {
-        const uint8_t byte = i < record->count ? record->bytes[i] : (uint8_t)(crc >> 8 * (i - record->count));
+        const uint8_t byte = (uint8_t)(i < record->count ? record->bytes[i] : crc >> 8 * (i - record->count));
         if (byte != 0) {
             frame[length++] = byte;
         } else {

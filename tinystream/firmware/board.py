@@ -63,7 +63,8 @@ class Firmware(Part):
     start:  the start-up code: firmware_templates/firmware/start_<start>.c; hosted has none.
     files:  the board's C, from its folder; several boards may share a file.
     ran_on: where this board.c was run: hardware, QEMU, or nowhere.
-    qemu:   arguments that make QEMU this board.
+    qemu:   the command that makes QEMU this board.
+    recording: where QEMU puts the recording that takes the sensor's place: TS_RECORDING of board.c.
     """
 
     start: Literal["cortex_m", "riscv", "hosted"]
@@ -71,6 +72,7 @@ class Firmware(Part):
     files: tuple[str, ...] = ("board.c",)
     ran_on: str = Field(min_length=1)
     qemu: tuple[str, ...] = ()
+    recording: int | None = Field(default=None, ge=0)
     defines: tuple[str, ...] = ()
 
 

@@ -177,7 +177,10 @@ def build_project(
 
 
 def project_flags(project: Project, board: Board, compiler: Compiler) -> tuple[str, ...]:
-    defines = tuple(f"-D{define}" for define in board.firmware.defines) if board.firmware else ()
+    assert board.firmware, "checked when it was written"
+    defines = [f"-D{define}" for define in board.firmware.defines]
+    if board.firmware.recording is not None:
+        defines.append(f"-DTS_RECORDING=0x{board.firmware.recording:x}u")
     if board.core == "host":
         return ("-std=c11", *defines)
     assert project.script, "a bare board has one"

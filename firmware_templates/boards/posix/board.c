@@ -58,7 +58,11 @@ void board_sleep(void)
 void board_deep_sleep(uint32_t ms)
 {
     static ts_sample passed[TS_SAMPLES];
-    for (uint64_t us = 0; us < (uint64_t)ms * 1000 && read_all(passed, sizeof passed); us += TS_BLOCK_US) {
+    for (uint64_t us = 0; us < (uint64_t)ms * 1000; us += TS_BLOCK_US) {
+        if (!read_all(passed, sizeof passed)) {
+            ts_source_ended();
+            return;
+        }
     }
 }
 

@@ -11,10 +11,6 @@
 
 #include <string.h>
 
-#ifndef RECORDING
-#define RECORDING 0x21000000u           /* PSRAM: the number of blocks in four bytes, then their samples */
-#endif
-
 struct timer {
     volatile uint32_t ctrl, value, reload, clear;
 };
@@ -99,11 +95,12 @@ static void on_timer(void)
     if (target == 0) {
         return;                         /* the end of a deep sleep */
     }
-    if (next == *(const volatile uint32_t *)RECORDING) {
+    const uint8_t *recording = (const uint8_t *)TS_RECORDING;       /* the number of blocks in four bytes, then their samples */
+    if (next == *(const volatile uint32_t *)recording) {
         ts_source_ended();
         return;
     }
-    memcpy(target[which], (const uint8_t *)RECORDING + 4 + (size_t)next * sizeof *target, sizeof *target);
+    memcpy(target[which], recording + 4 + next * sizeof *target, sizeof *target);
     next++;
     which ^= 1;
     ts_block_filled();
@@ -116,7 +113,7 @@ static volatile bool sending;
 
 static void send_next(void)
 {
-    uint8_t byte;
+    uint8_t byte = 0;
 
     sending = ts_queue_take(&queue, &byte);
     if (sending) {
