@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from streaming_model import Graph, streaming_model
 from tiny_model import tiny_model
 
-from tinystream import App, Budget, File, Imu, Microphone, Model, Mqtt, Stdout
+from tinystream import App, Budget, Duty, File, Imu, Microphone, Model, Mqtt, Stdout
 from tinystream.app.budget import kb, not_estimated, over_budget
 from tinystream.app.digest import digest
 from tinystream.app.planning import plan_file
@@ -102,6 +102,7 @@ PUMP_TOML = """\
 name = "pump"
 description = "Watch a pump."
 source = {kind = "imu", rate_hz = 1_600, axes = ["x", "y", "z"], range_g = 4, block_ms = 320}
+duty = {on_s = 1.6, every_s = 64}
 
 [[stage]]
 kind = "biquad"
@@ -137,6 +138,7 @@ PUMP = App(
     name="pump",
     description="Watch a pump.",
     source=Imu(rate_hz=1_600, axes=["x", "y", "z"], range_g=4, block_ms=320),
+    duty=Duty(on_s=1.6, every_s=64),
     stages=(
         Biquad(type="highpass", cutoff_hz=10, order=2),
         Gate(name="loud", open_db=-30, from_="biquad"),

@@ -12,7 +12,9 @@ import pytest
 from bare import use_cache
 from command import APP, KITCHEN
 
+from tinystream.app.definition import Duty
 from tinystream.app.planning import plan_file
+from tinystream.app.read import load
 from tinystream.emit.compiler import WARNINGS, compilers
 from tinystream.emit.emit import emit
 from tinystream.errors import BuildError
@@ -260,3 +262,23 @@ def test_a_board_that_is_not_there_is_told_with_those_that_are():
 
 def test_cores_of_boards_are_known():
     assert {board.core for board in boards()} <= {*CORES, "host"}
+
+
+# --- duty windows -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def on_duty() -> Plan:
+    return load(APP).model_copy(update={"duty": Duty(on_s=5, every_s=5.5)}).plan(APP)
+
+
+@pytest.mark.parametrize("name", ["posix", "qemu_mps2_an386"])
+def test_a_node_on_duty_hears_what_a_replay_on_duty_hears(name):
+    wanted = [(e.sample, e.label, e.score_count) for e in replay(on_duty(), make_engine(on_duty()), samples().reshape(-1)).events]
+    assert wanted and wanted != events(samples()), "a window begins in the middle of what is heard, and changes it"
+    board = find_board(name)
+    told = ran(board, build_project(on_duty(), board, more=STRICT), samples())
+    assert alerts(told) == wanted
+    status = told.of(Status)[-1]
+    assert status.blocks == 500 + 500 + 300, "two whole windows and what the recording has of the third"
+    assert (status.late, status.lost) == (0, 0)

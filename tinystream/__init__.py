@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _WORDS = {
     "App": "app.definition",
     "Budget": "app.definition",
+    "Duty": "app.definition",
     "File": "app.sinks",
     "Imu": "app.sources",
     "Microphone": "app.sources",
@@ -19,10 +20,10 @@ _WORDS = {
     "Stdout": "app.sinks",
 }
 
-__all__ = ["App", "Budget", "File", "Imu", "Microphone", "Model", "Mqtt", "Stdout", "__version__"]
+__all__ = ["App", "Budget", "Duty", "File", "Imu", "Microphone", "Model", "Mqtt", "Stdout", "__version__"]
 
 if TYPE_CHECKING:
-    from tinystream.app.definition import App, Budget, Model
+    from tinystream.app.definition import App, Budget, Duty, Model
     from tinystream.app.sinks import File, Mqtt, Stdout
     from tinystream.app.sources import Imu, Microphone
 

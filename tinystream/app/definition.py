@@ -74,6 +74,13 @@ class Model(Definition):
         return labels
 
 
+class Duty(Definition):
+    """Listen for a while, sleep, and listen again: between the windows the sensor is off, and each begins from a fresh start."""
+
+    on_s: float = Field(gt=0, description="length of a window, a whole number of blocks", examples=[2])
+    every_s: float = Field(gt=0, description="time from one window's begin to the next one's, a whole number of blocks", examples=[60])
+
+
 class Budget(Definition):
     """Limits that `tinystream show` holds an app to.
 
@@ -102,6 +109,7 @@ class App(Definition):
     )
     board: str | None = Field(default=None, min_length=1, description="board that the firmware is for", examples=["nrf52840_dk"])
     source: SerializeAsAny[Source] = Field(description="where samples come from")
+    duty: Duty | None = Field(default=None, description="windows of listening; always, where nothing is said")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(default=(), description="signal processing, in order")
     model: Model | None = Field(default=None, description="the neural network that reads the last stage")
     detect: SerializeAsAny[Detector] | None = Field(default=None, description="what turns scores into events")

@@ -1,6 +1,6 @@
 """What an app computes, as one number: equal digests give equal events for equal samples.
 
-SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything that can change an event: the app's name, source, stages,
+SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of everything that can change an event: the app's name, source, duty, stages,
 the model file's bytes, its labels, the detector, the code of stages that a user wrote, and the version of our kernels.
 Not in it: description, board, sinks (nor their secrets) and budget, which change no event.
 """
@@ -26,7 +26,8 @@ def digest(app: App, base: Path) -> str:
 
 def content(app: App, base: Path) -> dict[str, Any]:
     """What is hashed."""
-    return {
+    duty = {"duty": described(app.duty)} if app.duty else {}  # what is not said leaves no trace
+    return duty | {
         "kernels": KERNELS_VERSION,
         "name": app.name,
         "source": described(app.source),

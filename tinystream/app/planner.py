@@ -21,16 +21,17 @@ from typing import NamedTuple
 
 import tinystream.stages
 from tinystream.app.definition import C_WORDS, App, words
+from tinystream.app.definition import Duty as DutyDefinition
 from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.mistakes import hint
-from tinystream.app.sources import Source
+from tinystream.app.sources import Source, exact
 from tinystream.errors import AppError, ModelError
 from tinystream.interpreters.host_model import HostModel, read_host_model
 from tinystream.ops._prune import pruned
 from tinystream.plan.kinds import class_name, find
 from tinystream.plan.model import Model, read_model
 from tinystream.plan.operator import Tensor
-from tinystream.plan.plan import Wiring
+from tinystream.plan.plan import Duty, Wiring
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Detector, Stage
 
@@ -65,10 +66,11 @@ class Parts(NamedTuple):
     stages: Sequence[Stage | Broken] = ()
     model: ModelDefinition | Broken | None = None
     detect: Detector | Broken | None = None
+    duty: DutyDefinition | Broken | None = None
 
     @classmethod
     def of(cls, app: App) -> Parts:
-        return cls(app.name, app.source, app.stages, app.model, app.detect)
+        return cls(app.name, app.source, app.stages, app.model, app.detect, app.duty)
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Planner:
     errors: list[AppError] = field(default_factory=list)
     wiring: Wiring = field(default_factory=Wiring)
     x: Output | None = None
+    duty: Duty | None = None
     outputs: list[Output | None] = field(default_factory=list)
     features: int | None = None
     scores: int | None = None
@@ -101,6 +104,7 @@ class Planner:
     def everything(self) -> None:
         self.check_names()
         self.x = self.source()
+        self.duty = self.windows()
         model = self.model()
         for i, stage in enumerate(self.parts.stages):
             self.outputs.append(self.stage(i, stage, model))
@@ -112,6 +116,26 @@ class Planner:
         self.check_words()
         if not (self.parts.stages or self.parts.model or self.parts.detect):
             self.errors.append(AppError((), f"app '{self.parts.name}' computes nothing", "add a [[stage]], a [model] or [detect]"))
+
+    def windows(self) -> Duty | None:
+        """The duty cycle in blocks."""
+        said = self.parts.duty
+        if said is None or isinstance(said, Broken) or self.x is None:
+            return None
+        rate, blocks = self.x.signal.rate_hz, {}
+        for key in ("on_s", "every_s"):
+            seconds = getattr(said, key)
+            blocks[key] = count = exact(seconds) * rate
+            if count.denominator != 1 or not 0 < count < 2**31:
+                near = float(min(max(1, round(count)), 2**31 - 1) / rate)
+                what = f"{key} = {seconds:g} is {float(count):.6g} blocks, not a whole number" if count < 2**31 else f"{key} is too long"
+                self.errors.append(AppError(("duty", key), what, f"{key} = {near:.12g}"))
+                return None
+        if blocks["on_s"] >= blocks["every_s"]:
+            what = f"on_s = {said.on_s:g} is not shorter than every_s = {said.every_s:g}: the sensor would never be off"
+            self.errors.append(AppError(("duty", "on_s"), what, "without [duty] an app always listens"))
+            return None
+        return Duty(int(blocks["on_s"]), int(blocks["every_s"]))
 
     def unstacked(self, index: int) -> int:
         """The step whose vectors a stack gathers: features are told one by one, not a hundred times each."""

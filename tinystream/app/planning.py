@@ -23,7 +23,7 @@ def plan(app: App, base: Path = Path(), says: str = "", rewrite: bool = True) ->
 
     Raises AppErrors with every mistake; their paths are the keys of the definition.
     """
-    planner = Planner.of(Parts(app.name, app.source, app.stages, app.model, app.detect), base, rewrite)
+    planner = Planner.of(Parts.of(app), base, rewrite)
     if planner.errors:
         raise AppErrors(planner.errors, "\n\n".join(unlocated(error, app) for error in planner.errors))
     return assemble(app, planner, base, says, rewrite)
@@ -59,6 +59,7 @@ def assemble(app: App, planner: Planner, base: Path, says: str, rewrite: bool) -
         says=app.description or says,
         digest=digest(app, base),
         source=app.source.kind,
+        duty=planner.duty,
     )
 
 

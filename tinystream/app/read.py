@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinystream.app.definition import App, Budget, Model
+from tinystream.app.definition import App, Budget, Duty, Model
 from tinystream.app.kinds import class_of, known_kinds
 from tinystream.app.locate import Place, in_file_order, places, render, show
 from tinystream.app.mistakes import build, hint
@@ -19,7 +19,10 @@ from tinystream.app.sources import Microphone
 from tinystream.errors import AppError, AppErrors
 from tinystream.plan.stage import Definition
 
-TABLES = {"source": "[source]", "stage": "[[stage]]", "model": "[model]", "detect": "[detect]", "sink": "[[sink]]", "budget": "[budget]"}
+TABLES = {
+    "source": "[source]", "duty": "[duty]", "stage": "[[stage]]", "model": "[model]", "detect": "[detect]", "sink": "[[sink]]",
+    "budget": "[budget]",
+}  # fmt: skip
 SCALARS = ("name", "description", "board")
 
 
@@ -162,6 +165,7 @@ class Draft:
             kinds = " or ".join(f'"{kind}"' for kind in known_kinds("source"))
             self.errors.append(AppError((), "app needs a [source]", f"[source] with kind = {kinds}"))
         source = self.one(doc, "source", "source") if "source" in doc else Broken("source")
+        duty = self.plain(doc, "duty", Duty)
         stages = tuple(self.many(doc, "stage", "stage"))
         model = self.plain(doc, "model", Model)
         detect = self.one(doc, "detect", "detector") if "detect" in doc else None
@@ -173,11 +177,12 @@ class Draft:
             "sinks": tuple(sinks),
             "source": Microphone(rate_hz=16_000, block_ms=20) if isinstance(source, Broken) else source,
         }
-        optional = {key: part for key, part in (("model", model), ("detect", detect), ("budget", budget)) if not isinstance(part, Broken)}
+        parts = {"duty": duty, "model": model, "detect": detect, "budget": budget}
+        optional = {key: part for key, part in parts.items() if not isinstance(part, Broken)}
         app, errors = build(App, {**scalars, **whole, **optional}, (), "app")
         self.errors += errors
         self.app = app if not self.errors else None
-        self.parts = Parts(app.name if app else "app", source, stages, model, detect)
+        self.parts = Parts(app.name if app else "app", source, stages, model, detect, duty)
 
     def one(self, doc: dict[str, Any], key: str, what: str) -> Any:
         """The object of a table that has a kind."""

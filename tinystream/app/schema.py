@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinystream.app.definition import App, Budget, Model
+from tinystream.app.definition import App, Budget, Duty, Model
 from tinystream.app.kinds import class_of, known_kinds
 from tinystream.plan.stage import Definition
 
@@ -21,13 +21,14 @@ def schema() -> dict[str, Any]:
     top = properties(App)
     tables = {
         "source": one_of("source"),
+        "duty": table(Duty),
         "stage": {"type": "array", "items": one_of("stage"), "description": top["stages"]["description"]},
         "model": table(Model),
         "detect": one_of("detector"),
         "sink": {"type": "array", "items": one_of("sink"), "description": top["sinks"]["description"]},
         "budget": table(Budget),
     }
-    for key in ("source", "model", "detect", "budget"):
+    for key in ("source", "duty", "model", "detect", "budget"):
         tables[key]["description"] = top[key]["description"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

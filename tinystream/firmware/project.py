@@ -95,6 +95,7 @@ def describe(plan: Plan, board: Board) -> str:
     assert x.sample_hz is not None, "a source has a sample rate"
     y = plan.steps[plan.detector].y if plan.detector is not None else plan.steps[-1].y
     block_s = float(1 / x.rate_hz)
+    off_blocks = plan.duty.every - plan.duty.on if plan.duty else 0
     return template("firmware/ts_app.h").substitute(
         name=plan.name,
         NAME=plan.name.upper(),
@@ -111,9 +112,9 @@ def describe(plan: Plan, board: Board) -> str:
         scale_bits=f"UINT64_C(0x{struct.pack('>d', y.scale).hex()})",
         zero=number(y.zero),
         definition=", ".join(f"0x{plan.digest[i : i + 2]}" for i in range(0, 16, 2)),
-        on_blocks=0,
-        off_blocks=0,
-        off_ms=0,
+        on_blocks=plan.duty.on if plan.duty else 0,
+        off_blocks=off_blocks,
+        off_ms=round(off_blocks * block_s * 1000),
         status_blocks=max(16, round(STATUS_S / block_s)),
         status_s=STATUS_S,
         watchdog_ms=max(WATCHDOG_MS, round(4000 * block_s)),

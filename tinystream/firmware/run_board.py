@@ -36,9 +36,9 @@ def run_board(
             return finished(board, [str(program)], blocks.tobytes(), limit_s)
         assert board.firmware, "a program of a board without firmware"
         if not runnable(board):
-            command = board.firmware.qemu[:1]
-            what = f"{command[0]} is not here" if command else f"nothing here plays the board '{board.name}'"
-            raise BuildError(what, "apt install qemu-system-arm qemu-system-misc" if command else "flash it, and `tinystream listen`")
+            missing = board.firmware.qemu[:1]
+            what = f"{missing[0]} is not here" if missing else f"nothing here plays the board '{board.name}'"
+            raise BuildError(what, "apt install qemu-system-arm qemu-system-misc" if missing else "flash it, and `tinystream listen`")
         recording = Path(name) / "recording.bin"
         recording.write_bytes(struct.pack("<I", len(blocks)) + blocks.tobytes())
         command = [*board.firmware.qemu, "-display", "none", "-monitor", "none", "-serial", "stdio", "-semihosting"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from tinystream.plan.step import Step
 from tinystream.plan.views import viewed
 
 EVENT_COUNTERS = 4 + 8  # bytes of the sequence and the block that an event tells
+
+
+class Duty(NamedTuple):
+    """Listen for `on` blocks of every `every`; each window begins from a fresh start."""
+
+    on: int
+    every: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +39,7 @@ class Plan:
     says:     the first line of the generated files.
     digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
     source:   kind of the app's source, such as "microphone".
+    duty:     windows in which it listens; None where it always does.
     """
 
     name: str
@@ -45,6 +54,7 @@ class Plan:
     says: str = ""
     digest: str = ""
     source: str = ""
+    duty: Duty | None = None
 
     @property
     def arena_bytes(self) -> int:

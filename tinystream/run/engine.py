@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,6 +17,15 @@ class Fired(NamedTuple):
 
     when: np.ndarray
     y: np.ndarray
+
+
+class Runs(Protocol):
+    """What an engine can do."""
+
+    name: str
+
+    def reset(self) -> None: ...
+    def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]: ...
 
 
 class Engine:

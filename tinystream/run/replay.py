@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from tinystream.emit.compiler import first_compiler
 from tinystream.errors import RecordingError, TinystreamError
 from tinystream.io.recording import Recording, read_recording
 from tinystream.plan.plan import Plan
-from tinystream.run.engine import Engine, Fired
+from tinystream.run.duty import on_duty
+from tinystream.run.engine import Engine, Runs
 from tinystream.run.native import Native
 from tinystream.run.trace import Event, Recorder, Trace
 
@@ -27,20 +28,10 @@ Keep = Literal["events", "scores", "all"]
 CHUNK = 500  # blocks between two looks at the progress
 
 
-class Runs(Protocol):
-    """What an engine can do."""
-
-    name: str
-
-    def reset(self) -> None: ...
-    def push(self, *x: np.ndarray, want: set[int] | None = None) -> dict[int, Fired]: ...
-
-
 def make_engine(plan: Plan, name: EngineName = "auto") -> Runs:
     """`auto` takes native where a C compiler is found and the plan can be emitted."""
-    if name == "python" or (name == "auto" and (plan.host_only or not first_compiler())):
-        return Engine(plan)
-    return Native(plan)
+    python = name == "python" or (name == "auto" and (plan.host_only or not first_compiler()))
+    return on_duty(plan, Engine(plan) if python else Native(plan))
 
 
 def blocks_of(plan: Plan, samples: np.ndarray) -> np.ndarray:

@@ -58,7 +58,8 @@ void board_sleep(void)
 void board_deep_sleep(uint32_t ms)
 {
     static ts_sample passed[TS_SAMPLES];
-    for (uint64_t us = 0; us < (uint64_t)ms * 1000; us += TS_BLOCK_US) {
+    const uint32_t blocks = ms != 0 ? TS_OFF_BLOCKS : 0;
+    for (uint32_t i = 0; i < blocks; i++) {
         if (!read_all(passed, sizeof passed)) {
             ts_source_ended();
             return;

@@ -96,7 +96,7 @@ static void on_timer(void)
         return;                         /* the end of a deep sleep */
     }
     const uint8_t *recording = (const uint8_t *)TS_RECORDING;       /* the number of blocks in four bytes, then their samples */
-    if (next == *(const volatile uint32_t *)recording) {
+    if (next >= *(const volatile uint32_t *)recording) {
         ts_source_ended();
         return;
     }
@@ -162,6 +162,7 @@ void board_deep_sleep(uint32_t ms)
     while (sending) {
         wait_for_interrupt();
     }
+    next += ms != 0 ? TS_OFF_BLOCKS : 0;        /* what a sensor would not have heard either */
     while (ms != 0) {
         const uint32_t part = ms < 1000 ? ms : 1000;
         set_timer(TS_CLOCK_HZ / 1000 * part);
