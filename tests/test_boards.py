@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bare import use_cache
-from command import APP, KITCHEN
+from command import APP, KITCHEN, tinystream
 
 from tinystream.app.definition import Duty
 from tinystream.app.planning import plan_file
@@ -282,3 +283,45 @@ def test_a_node_on_duty_hears_what_a_replay_on_duty_hears(name):
     status = told.of(Status)[-1]
     assert status.blocks == 500 + 500 + 300, "two whole windows and what the recording has of the third"
     assert (status.late, status.lost) == (0, 0)
+
+
+# --- by hand ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["posix", "qemu_mps2_an386"])
+def test_build_writes_a_folder_that_make_builds_too(tmp_path, name):
+    needs = "make" if name == "posix" else "arm-none-eabi-gcc"
+    if not shutil.which("make") or not shutil.which(needs):
+        pytest.skip(f"needs make and {needs}")
+    board = find_board(name)
+    done = tinystream("build", APP, "--board", name, "--out", tmp_path, *(() if name == "posix" else ("--compiler", "gcc")))
+    assert (done.code, done.out) == (0, f"{tmp_path}/wake_word.elf\n"), done.err
+    ours = tmp_path / "wake_word.elf"
+    first = ran(board, ours, samples()[:100])
+    ours.unlink()
+    subprocess.run(["make", "-s", "-C", tmp_path, f"MORE={' '.join(STRICT)}"], check=True, timeout=100)
+    again = ran(board, ours, samples()[:100])
+    assert len(again.records) == len(first.records) == 3 and again.records[:2] == first.records[:2]
+
+
+def test_build_without_a_board_says_which_there_are(tmp_path):
+    done = tinystream("build", APP, "--out", tmp_path)
+    assert done.code == 1 and "error: no board is named" in done.err and "qemu_mps2_an386" in done.err
+
+
+def test_an_app_that_a_board_cannot_feed_is_told_why(tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(find_board("posix").folder, folder)
+    text, by = (folder / "board.toml").read_text().replace('"posix"', '"mine"'), 'by = "standard input"'
+    for before, after, said in [
+        (
+            'by = "standard input"',
+            'by = "standard input"\nrate_hz = [8_000, 48_000]',
+            "does not sample at 16000 Hz\n   = help: rate_hz = 8000 or 48000",
+        ),
+        (by, f"{by}\nchannels = [2]", "does not have 1 channels\n   = help: it has 2"),
+        ("[firmware.source.microphone]", "[firmware.source.camera]", "no source of kind 'microphone'\n   = help: it has camera and imu"),
+    ]:
+        (folder / "board.toml").write_text(text.replace(before, after, 1))
+        done = tinystream("build", APP, "--board", folder, "--out", tmp_path / "out")
+        assert done.code == 1 and said in done.err

@@ -13,12 +13,12 @@ from string import Template
 from tinystream import __version__
 from tinystream.emit.compiler import Compiler
 from tinystream.emit.compiler import compiler as host_compiler
-from tinystream.emit.emit import emit, number, rows, string
+from tinystream.emit.emit import comment, emit, number, rows, string
 from tinystream.emit.templates import template, templates
 from tinystream.errors import BuildError, writing
 from tinystream.firmware.board import Board
 from tinystream.firmware.core import find_core
-from tinystream.firmware.cross import cross_compiler, flags
+from tinystream.firmware.cross import COMMANDS, GCC, cross_compiler, flags
 from tinystream.firmware.golden import Golden, golden
 from tinystream.firmware.image import Image
 from tinystream.plan.plan import Plan
@@ -56,6 +56,7 @@ def write_project(plan: Plan, board: Board, out: Path) -> Project:
     texts = {"ts_app.h": describe(plan, board), "ts_golden.h": golden_header(plan, golden(plan))}
     if start != "hosted" and "link.ld" not in own:
         texts["link.ld"] = link_script(board, folder / f"link_{start}.ld")
+    texts["Makefile"] = makefile(plan, board)
     emitted = emit(plan, out)
     with writing(out, "--out another folder"):
         for name, path in (common | own).items():
@@ -151,6 +152,19 @@ def link_script(board: Board, path: Path) -> str:
     )
 
 
+def makefile(plan: Plan, board: Board) -> str:
+    """For those who build with what they have: gcc, and the flags of build_project()."""
+    gcc = Compiler("cc", ("cc",), "") if board.core == "host" else Compiler(GCC, COMMANDS[GCC], "")
+    return template("firmware/Makefile").substitute(
+        name=plan.name,
+        version=__version__,
+        board=board.name,
+        says=comment(board.says),
+        compiler=" ".join(gcc.command),
+        flags=" ".join(project_flags(board, gcc, Path("link.ld"))),
+    )
+
+
 # --- building ---------------------------------------------------------------------------------------------------------
 
 
@@ -166,7 +180,7 @@ def build_project(
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
         project = project or write_project(plan, board, Path(name))
         compiler = compiler or (host_compiler() if board.core == "host" else cross_compiler())
-        told = (*project_flags(project, board, compiler), optimise, *more)
+        told = (*project_flags(board, compiler, project.script), optimise, *more)
         digest = hashlib.sha256(f"{__version__} {compiler.version} {[flag for flag in told if str(project.folder) not in flag]}".encode())
         for path in project.files:
             digest.update(path.name.encode() + path.read_bytes())
@@ -177,15 +191,15 @@ def build_project(
         )
 
 
-def project_flags(project: Project, board: Board, compiler: Compiler) -> tuple[str, ...]:
+def project_flags(board: Board, compiler: Compiler, script: Path | None) -> tuple[str, ...]:
+    """What the compiler is told.  script: the linker's, for a bare board."""
     assert board.firmware, "checked when it was written"
     defines = [f"-D{define}" for define in board.firmware.defines]
     if board.firmware.recording is not None:
         defines.append(f"-DTS_RECORDING=0x{board.firmware.recording:x}u")
     if board.core == "host":
         return ("-std=c11", *defines)
-    assert project.script, "a bare board has one"
-    return (*flags(compiler, find_core(board.core), project.script), *defines)
+    return (*flags(compiler, find_core(board.core), script), *defines)
 
 
 def build_image(plan: Plan, board: Board, compiler: Compiler | None = None, optimise: str = "-O2") -> Image:
