@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinystream.firmware.core import CORES
+from tinystream.firmware.core import COUNTED
 from tinystream.firmware.cross import COMMANDS, cross_compiler, cross_compilers
 from tinystream.firmware.listing import listing
 from tinystream.firmware.measure import Measurement, measure
@@ -170,7 +170,7 @@ def main() -> int:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", choices=list(WORKS), help="may be given again; all without")
-    parser.add_argument("--core", action="append", choices=list(CORES), help="may be given again; m0, m4, m7 and m33 without")
+    parser.add_argument("--core", action="append", choices=COUNTED, help="may be given again; m0, m4, m7 and m33 without")
     parser.add_argument("--compiler", action="append", choices=list(COMMANDS), help="may be given again; all that are here without")
     parser.add_argument("--optimise", default="O2", choices=["O1", "O2", "O3", "Os"])
     parser.add_argument("--by-function", action="store_true", help="instructions of each function, and of each step")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def assembled(body: str, functions: list[str], core: str, compiler: Compiler, fo
 
 def machine(body: str, functions: list[str], core: str, compiler: Compiler, folder: Path) -> Machine:
     return Machine(assembled(body, functions, core, compiler, folder), find_core(core))
+
+
+def need_qemu(core: str) -> None:
+    """The test is skipped where the core runs in a QEMU that is not here."""
+    if find_core(core).qemu and shutil.which(find_core(core).qemu[0]) is None:
+        pytest.skip(f"{core} needs {find_core(core).qemu[0]}")
 
 
 def use_cache(patch: pytest.MonkeyPatch, folders: pytest.TempPathFactory) -> None:

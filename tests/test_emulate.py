@@ -1,4 +1,4 @@
-"""Is the firmware the same?  The generated C on emulated Cortex-M cores, by each compiler that is here, against numpy, bit for bit."""
+"""Is the firmware the same?  The generated C on emulated cores, by each compiler that is here, against numpy, bit for bit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bare import use_cache
+from bare import need_qemu, use_cache
 from examples import blocks, example
 from test_model import MODELS, awkward
 from test_model import compiled as compiled_model
@@ -22,7 +22,7 @@ from test_variables import random_steps
 
 from tinystream.app.planning import plan_file
 from tinystream.firmware import cross
-from tinystream.firmware.core import CORES
+from tinystream.firmware.core import CORES, find_core
 from tinystream.firmware.cross import cross_compiler, cross_compilers
 from tinystream.firmware.emulated import Emulated
 from tinystream.firmware.measure import measure
@@ -54,11 +54,13 @@ def own_cache(monkeypatch, tmp_path_factory):
     use_cache(monkeypatch, tmp_path_factory)
 
 
-def by(name: str):
-    """The compiler of that name, or the test is skipped."""
-    if name not in cross_compilers():
-        pytest.skip(f"needs {cross.INSTALL[name]}")
-    return cross_compiler(name)
+def by(name: str, core: str = "cortex-m4"):
+    """The compiler of that name for the core, or the test is skipped."""
+    need_qemu(core)
+    riscv = find_core(core).riscv
+    if name not in cross_compilers(riscv):
+        pytest.skip(f"needs {(cross.RISCV_INSTALL if riscv else cross.INSTALL)[name]}")
+    return cross_compiler(name, riscv)
 
 
 def assert_same(plan: Plan, given: dict[int, Fired], wanted: dict[int, Fired]) -> None:
@@ -83,21 +85,23 @@ def wake_word() -> tuple[Plan, np.ndarray, dict[int, Fired]]:
 @pytest.mark.parametrize("core", CORES)
 def test_the_wake_word_hears_the_same_on_every_core(core, compiler):
     plan, x, wanted = wake_word()
-    engine = Emulated(plan, core, by(compiler))
+    engine = Emulated(plan, core, by(compiler, core))
     assert engine.name == f"{core} ({compiler} -O2)"
     assert_same(plan, engine.push(x), wanted)
 
 
 @pytest.mark.parametrize("compiler", cross.COMMANDS)
 @pytest.mark.parametrize("optimise", ["-O0", "-O3", "-Os"])
-def test_the_wake_word_hears_the_same_at_every_level(optimise, compiler):
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m55", "rv32imac"])
+def test_the_wake_word_hears_the_same_at_every_level(core, optimise, compiler):
     plan, x, wanted = wake_word()
-    assert_same(plan, Emulated(plan, "cortex-m0", by(compiler), optimise).push(x), wanted)
+    assert_same(plan, Emulated(plan, core, by(compiler, core), optimise).push(x), wanted)
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"])
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imac"])
 def test_small_plans_are_the_same_on_every_core(core, name):
+    need_qemu(core)
     module, i = SMALL[name]
     stage, signals = example(module, i)
     plan = plan_stage(name, stage, *signals)

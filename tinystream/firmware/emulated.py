@@ -1,4 +1,4 @@
-"""Run a plan on an emulated Cortex-M: the generated C, built for the core, behind the same two methods as Engine."""
+"""Run a plan on an emulated core: the generated C, built for the core, behind the same two methods as Engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tinystream.firmware.core import Core, find_core
 from tinystream.firmware.cross import cross_compiler
 from tinystream.firmware.image import build_image
 from tinystream.firmware.machine import Machine
+from tinystream.firmware.qemu import Qemu
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Fired
 
@@ -24,9 +25,10 @@ class Emulated:
     def __init__(self, plan: Plan, core: str | Core = "cortex-m4", with_compiler: Compiler | None = None, optimise: str = "-O2"):
         self.plan = plan
         core = find_core(core) if isinstance(core, str) else core
-        compiler = with_compiler or cross_compiler()
+        compiler = with_compiler or cross_compiler(riscv=core.riscv)
         self.name = f"{core.name} ({compiler.name} {optimise})"
-        self.machine = Machine(build_image(plan, core, compiler, optimise, "watched"), core)
+        image = build_image(plan, core, compiler, optimise, "watched")
+        self.machine = Machine(image, core) if core.unicorn else Qemu(image, core)
         self.reset()
 
     def reset(self) -> None:

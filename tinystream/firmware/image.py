@@ -17,7 +17,7 @@ from tinystream.emit.host import native_source
 from tinystream.emit.templates import template, templates
 from tinystream.errors import BuildError
 from tinystream.firmware.core import Core
-from tinystream.firmware.cross import flags
+from tinystream.firmware.cross import flags, link_script
 from tinystream.plan.plan import Plan
 from tinystream.run.cache import cached
 
@@ -38,12 +38,12 @@ def build_image(plan: Plan, core: Core, compiler: Compiler, optimise: str = "-O2
     """
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
         folder = Path(name)
-        sources = write_sources(plan, folder, variant)
+        sources = write_sources(plan, folder, variant, core)
         told = (*flags(compiler, core), optimise, *FLAGS[variant])
         digest = hashlib.sha256(f"{__version__} {compiler.version} {told}".encode())
         for path in sorted(folder.iterdir()):
             digest.update(path.name.encode() + path.read_bytes())
-        digest.update((templates() / "emulated/link.ld").read_bytes())
+        digest.update(link_script(core).read_bytes())
         return Image(
             cached(
                 f"{plan.name}-{core.name}-{digest.hexdigest()[:32]}.elf",
@@ -53,19 +53,21 @@ def build_image(plan: Plan, core: Core, compiler: Compiler, optimise: str = "-O2
         )
 
 
-def write_sources(plan: Plan, folder: Path, variant: Variant) -> list[Path]:
+def write_sources(plan: Plan, folder: Path, variant: Variant, core: Core) -> list[Path]:
     """The generated C and what makes firmware of it (firmware_templates/emulated/); gives what the compiler is to be told."""
     emit(plan, folder)
     names = input_names(plan)
     declare = [f"{x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}];" for x, name, suffix in zip(plan.x, names, suffixes(plan))]
     holes = dict(name=plan.name, names=", ".join(names), declare="\n".join(declare), last=len(plan.steps) - 1)
-    texts = {"ts_main.c": template("emulated/main.c").substitute(holes)}
-    texts["ts_app.c"] = native_source(plan) if variant == "watched" else template("emulated/score.c").substitute(holes)
-    for name in ("start.c", "ts_board.h"):
-        texts[name] = (templates() / "emulated" / name).read_text(encoding="utf-8")
+    texts = {"ts_app.c": native_source(plan) if variant == "watched" else template("emulated/score.c").substitute(holes)}
+    if core.unicorn:
+        texts["ts_main.c"] = template("emulated/main.c").substitute(holes)
+    board = ("start.c", "ts_board.h") if core.unicorn else ("qemu/riscv.S" if core.riscv else "qemu/cortex_m.S", "qemu/serve.c")
+    for name in board:
+        texts[Path(name).name] = (templates() / "emulated" / name).read_text(encoding="utf-8")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in ("start.c", "ts_main.c", "ts_app.c", f"{plan.name}_tables.c")]
+    return [folder / name for name in (*texts, f"{plan.name}_tables.c") if not name.endswith(".h")]
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Segment:
 
 
 class Image:
-    """An ELF file of 32-bit Arm, read once."""
+    """An ELF file for a 32-bit core, read once."""
 
     def __init__(self, path: Path):
         try:
@@ -110,7 +112,7 @@ class Image:
         loaded = section_bytes.get(".data", 0)  # start values lie in flash, too
         self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
         self.symbols = {name: value for name, value, _, bind in symbols if bind == "STB_GLOBAL"}
-        """The address of each global; that of a function is odd, as a branch to Thumb code wants it."""
+        """The address of each global; that of a function on a Cortex-M is odd, as a branch to Thumb code wants it."""
         self._functions = [(value & ~1, name) for name, value, kind, _ in symbols if kind == "STT_FUNC"]
 
     @cached_property

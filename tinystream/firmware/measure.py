@@ -9,7 +9,8 @@ import numpy as np
 
 from tinystream.emit.compiler import Compiler
 from tinystream.emit.emit import input_names
-from tinystream.firmware.core import find_core
+from tinystream.errors import BuildError
+from tinystream.firmware.core import COUNTED, find_core
 from tinystream.firmware.image import Image, build_image
 from tinystream.firmware.machine import Machine
 from tinystream.plan.plan import Plan
@@ -45,6 +46,8 @@ def measure(plan: Plan, x: list[np.ndarray], core: str, compiler: Compiler, opti
 
     by_step: in an image that says which step begins, so it takes some instructions more than a product would.
     """
+    if core not in COUNTED:
+        raise BuildError(f"instructions of '{core}' cannot be counted here", f"one of {', '.join(COUNTED)}")
     image = build_image(plan, find_core(core), compiler, optimise, "profile" if by_step else "plain")
     machine, measured, last = Machine(image, find_core(core)), Measurement(image), len(plan.steps) - 1
     y = plan.steps[last].y
