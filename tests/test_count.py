@@ -17,7 +17,7 @@ from examples import example
 
 from tinystream.emit.compiler import WARNINGS, compilers
 from tinystream.emit.templates import templates
-from tinystream.errors import BuildError
+from tinystream.errors import BuildError, FirmwareError
 from tinystream.firmware import cross
 from tinystream.firmware.core import COUNTED, find_core
 from tinystream.firmware.counter import is_first_of_two
@@ -194,7 +194,7 @@ def test_the_stack_is_measured_to_the_byte(core, tmp_path):
 def test_what_a_core_cannot_do_stops_it(tmp_path):
     def stops(core, function, *arguments):
         m = machine(STACK, HAND, core, cross_compiler(), tmp_path)
-        with pytest.raises(AssertionError, match=rf"emulated {core} stopped in {function} \(0x"):
+        with pytest.raises(FirmwareError, match=rf"emulated {core} stopped in {function} \(0x"):
             m.call(function, *arguments)
 
     stops("cortex-m4", "again", 0)      # 2^32 levels: more than there is stack

@@ -12,7 +12,7 @@ from examples import blocks, example
 
 from tinystream.emit.compiler import WARNINGS
 from tinystream.emit.templates import templates
-from tinystream.errors import BuildError
+from tinystream.errors import BuildError, FirmwareError
 from tinystream.firmware import cross, qemu
 from tinystream.firmware import image as image_module
 from tinystream.firmware.core import CORES, find_core
@@ -108,13 +108,13 @@ def test_more_memory_than_the_board_has_is_refused(machine):
 
 
 def test_a_core_that_stumbles_is_an_error(machine):
-    with pytest.raises(AssertionError, match=rf"the {machine.core.name} of QEMU stopped \(exit code 1\) in {machine.core.name}.elf"):
+    with pytest.raises(FirmwareError, match=rf"the {machine.core.name} of QEMU stopped \(exit code 1\) in {machine.core.name}.elf"):
         machine.call("stumble")
 
 
 def test_a_core_that_hangs_is_an_error(machine, monkeypatch):
     monkeypatch.setattr(qemu, "LIMIT_S", 1)
-    with pytest.raises(AssertionError, match=f"the {machine.core.name} of QEMU gave no answer for 1 s"):
+    with pytest.raises(FirmwareError, match=f"the {machine.core.name} of QEMU gave no answer for 1 s"):
         machine.call("hang")
 
 
@@ -122,7 +122,7 @@ def test_a_core_that_hangs_is_an_error_though_it_is_told_much(machine, monkeypat
     """More than a pipe holds: writing waits as well as reading."""
     monkeypatch.setattr(qemu, "LIMIT_S", 1)
     machine._ask(0, qemu.CALL, machine.image.symbols["hang"], *[0] * 8)
-    with pytest.raises(AssertionError, match="gave no answer for 1 s"):
+    with pytest.raises(FirmwareError, match="gave no answer for 1 s"):
         machine.write(machine.exchange(1 << 20), np.zeros(1 << 20, np.uint8))
 
 
@@ -158,7 +158,7 @@ def test_zig_makes_vector_instructions_and_they_run(core, vectors, tmp_path, mon
     start.write_text(text.replace("#0x00f00000", "#0"))
     monkeypatch.setattr(image_module, "templates", lambda: tmp_path / "templates")
     if vectors:
-        with pytest.raises(AssertionError, match=f"the {core} of QEMU stopped"):
+        with pytest.raises(FirmwareError, match=f"the {core} of QEMU stopped"):
             engine().push(*x)
     else:
         np.testing.assert_array_equal(engine().push(*x)[0].y, wanted)

@@ -70,7 +70,7 @@ def test_the_first_difference_is_named_by_step_place_and_both_values(whole):
     other = changed(changed(whole, later, (0,), 5), first, at, old - 1 if old > 0 else old + 1)
     found = difference(whole, other)
     new = other.outputs[first].y[at].item()
-    assert found == Difference(first, at, (old, new), found.what)
+    assert found == Difference(first, at, (old, new), found.what, found.block)
     block = whole.outputs[first].when[17]
     assert str(found) == f"difference: step {first}, output 17 (block {block}), index {list(at[1:])}: python {old}, other {new}"
 

@@ -6,7 +6,9 @@
     ├── ModelError          a .tflite file that cannot be read or compiled
     ├── RecordingError      a recording that cannot be replayed as it is
     ├── SinkError           alerts that could not be delivered
-    └── BuildError          a C compiler that is missing or failed
+    ├── BuildError          a C compiler or an emulator that is missing or failed
+    ├── FirmwareError       generated code that stopped or hung on an emulated core
+    └── DifferenceError     two engines, or an engine and a certificate, that do not agree; exit code 3
 
 A mistake of ours is an `assert` with a sentence, never one of these.
 """
@@ -20,6 +22,8 @@ from pathlib import Path
 
 class TinystreamError(Exception):
     """What is wrong, and one line on what to do instead."""
+
+    exit_code = 1
 
     def __init__(self, what: str, help: str = ""):
         super().__init__(what)
@@ -100,4 +104,21 @@ class SinkError(TinystreamError):
 
 
 class BuildError(TinystreamError):
-    """No C compiler, or one that refused the generated code."""
+    """No C compiler or emulator, or a compiler that refused the generated code."""
+
+
+class FirmwareError(TinystreamError):
+    """Generated code that stopped where it should not, or did not end, on an emulated core."""
+
+    def __init__(self, what: str):
+        super().__init__(what, "a stage of your own that writes outside its buffers, or a bug of ours")
+
+
+class DifferenceError(TinystreamError):
+    """Engines that do not give the same bits, or no longer those of a certificate; `facts` are the same for a program."""
+
+    exit_code = 3
+
+    def __init__(self, what: str, help: str = "", facts: dict[str, object] | None = None):
+        super().__init__(what, help)
+        self.facts = facts or {}

@@ -1,7 +1,7 @@
 """The command line: one function a verb, each loads, calls, prints.
 
-Data goes to stdout, people's words to stderr.  Exit code 0: as asked; 1: a mistake that the message explains, a broken
-budget or a difference; 2: wrong usage; 130: interrupted.
+Data goes to stdout, people's words to stderr.  Exit code 0: as asked; 1: a mistake that the message explains, or a broken
+budget; 2: wrong usage; 3: `verify` found a difference; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
         cli()
     except TinystreamError as error:
         tell("\n".join([str(error), *getattr(error, "__notes__", ())]))
-        raise SystemExit(1) from None
+        raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `tinystream replay … | head` is not a mistake
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def cross_compilers(riscv: bool = False) -> dict[str, Compiler]:
     found = {}
     for name, command in (RISCV_COMMANDS if riscv else COMMANDS).items():
         present = find_spec("ziglang") if name == ZIG else shutil.which(command[0])
-        if present and (version := first_line(*command, "--version")):
+        if present and (said := first_line(*command, "--version")):
+            version = f"zig {package_version('ziglang')}, {said}" if name == ZIG else said
             help = f"a bug of ours, unless its own headers are missing: {(RISCV_INSTALL if riscv else INSTALL)[name]}"
             found[name] = Compiler(name, command, version, help)
     return found

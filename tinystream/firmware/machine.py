@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinystream.errors import BuildError
+from tinystream.errors import BuildError, FirmwareError
 from tinystream.firmware.core import Core
 from tinystream.firmware.counter import BlockCounter, library
 from tinystream.firmware.image import Image
@@ -88,7 +88,7 @@ class Machine:
         except UcError as error:
             at = self._uc.reg_read(self._arm.UC_ARM_REG_PC)
             where = f"{self.image.function_at(at)} ({at:#x}) of {self.image.path.name}"
-            raise AssertionError(f"the emulated {self.core.name} stopped in {where}: {error}") from None
+            raise FirmwareError(f"the emulated {self.core.name} stopped in {where}: {error}") from None
         assert self._uc.reg_read(self._arm.UC_ARM_REG_PC) == wait, "the emulator stopped somewhere else"
 
     # --- memory -------------------------------------------------------------------------------------------

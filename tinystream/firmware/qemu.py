@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinystream.errors import BuildError
+from tinystream.errors import BuildError, FirmwareError
 from tinystream.firmware.core import Core
 from tinystream.firmware.cross import first_line
 from tinystream.firmware.image import Image
@@ -92,7 +92,7 @@ class Qemu:
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip()
             why = f"gave no answer for {LIMIT_S} s" if hangs.is_set() else f"stopped (exit code {code})"
-            raise AssertionError(f"the {self.core.name} of QEMU {why} in {self.image.path.name}{': ' * bool(said)}{said}") from None
+            raise FirmwareError(f"the {self.core.name} of QEMU {why} in {self.image.path.name}{': ' * bool(said)}{said}") from None
         finally:
             timer.cancel()
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,12 +12,13 @@ import numpy as np
 
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import first_compiler
-from tinystream.errors import RecordingError, TinystreamError
+from tinystream.errors import RecordingError
 from tinystream.io.recording import Recording, read_recording
 from tinystream.plan.plan import Plan
 from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine, Runs
 from tinystream.run.native import Native
+from tinystream.run.pool import spread
 from tinystream.run.trace import Event, Recorder, Trace
 
 EngineName = Literal["auto", "python", "native"]
@@ -105,15 +103,7 @@ def replay_files(
 ) -> Iterator[Replayed]:
     """Each file from a fresh start, in the order given, over `jobs` processes; the result does not depend on jobs."""
     work = partial(_replay_file, app, engine, reading, keep)
-    if jobs == 1 or len(paths) == 1:
-        yield from map(work, paths)
-        return
-    try:
-        # spawned, not forked: a sink's threads may run by now
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(work, paths, chunksize=max(1, len(paths) // (8 * jobs)))
-    except BrokenProcessPool:
-        raise TinystreamError("the system ended a process of the replay, perhaps for want of memory", "--jobs 1") from None
+    yield from spread("replay", work, paths, jobs)
 
 
 def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Keep, path: Path) -> Replayed:

@@ -140,12 +140,14 @@ class Difference:
     """The first place where two traces differ: the earliest step of the plan, its first output that is not equal.
 
     index: number of the output since the reset, then the place in it.  None where only digests were kept.
+    block: when it came out, or came out of one of them; None where that is not known.
     """
 
     step: str
     index: tuple[int, ...] | None
     values: tuple[object, object]
     what: str
+    block: int | None = None
 
     def __str__(self) -> str:
         return f"difference: {self.what}"
@@ -186,15 +188,16 @@ def first_unequal(step: str, a: Fired, b: Fired, engines: tuple[str, str], befor
         i = int(unequal.argmax())
         if a.when[i] != b.when[i]:
             what = f"step {step}, output {before + i}: {engines[0]} fires at block {a.when[i]}, {engines[1]} at block {b.when[i]}"
-            return Difference(step, (before + i,), (int(a.when[i]), int(b.when[i])), what)
+            return Difference(step, (before + i,), (int(a.when[i]), int(b.when[i])), what, int(min(a.when[i], b.when[i])))
         at = tuple(int(v) for v in np.argwhere(a.y[i] != b.y[i])[0])
         values = a.y[i][at].item(), b.y[i][at].item()
         place = f"step {step}, output {before + i} (block {a.when[i]}), index {list(at)}"
-        return Difference(step, (before + i, *at), values, f"{place}: {engines[0]} {values[0]}, {engines[1]} {values[1]}")
+        what = f"{place}: {engines[0]} {values[0]}, {engines[1]} {values[1]}"
+        return Difference(step, (before + i, *at), values, what, int(a.when[i]))
     if len(a.when) != len(b.when):
         counts = before + len(a.when), before + len(b.when)
         what = f"step {step}: {engines[0]} has fired {counts[0]} times, {engines[1]} {counts[1]} times"
-        return Difference(step, (before + n,), counts, what)
+        return Difference(step, (before + n,), counts, what, int(max(a.when, b.when, key=len)[n]))
     return None
 
 
@@ -206,6 +209,7 @@ class Recorder:
         self.keep, self.digested = sorted(keep), sorted(digest)
         self.parts: dict[int, list[Fired]] = {i: [] for i in self.keep}
         self.hashes = {i: (hashlib.sha256(), hashlib.sha256()) for i in self.digested}
+        self.outputs: Counter[int] = Counter()  # of each step that is looked at
         self.events: list[Event] = []
         self.blocks = 0
 
@@ -221,6 +225,7 @@ class Recorder:
         for i, (when, y) in self.hashes.items():
             when.update(fired[i].when.astype(np.int64).tobytes())
             y.update(fired[i].y.tobytes())
+            self.outputs[i] += len(fired[i].when)
         self.blocks += blocks
         new = [] if self.plan.detector is None else events(self.plan, fired[self.plan.detector], len(self.events), self.recording)
         self.events += new

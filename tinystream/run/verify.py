@@ -32,10 +32,10 @@ def verify(
     for start in range(0, len(x), CHUNK):
         chunk = x[start : start + CHUNK]
         left, right = a.push(chunk), b.push(chunk)
+        unequal = [first_unequal(step.name, left[i], right[i], (a.name, b.name), fired_before[i]) for i, step in enumerate(plan.steps)]
+        if any(unequal):
+            return min((found for found in unequal if found), key=lambda found: found.block or 0)  # of one block, the earliest step
         for i, step in enumerate(plan.steps):
-            found = first_unequal(step.name, left[i], right[i], (a.name, b.name), fired_before[i])
-            if found:
-                return found
             fired_before[i] += len(left[i].when)
             compared.outputs[step.name] = compared.outputs.get(step.name, 0) + len(left[i].when)
             compared.values[step.name] = compared.values.get(step.name, 0) + left[i].y.size
