@@ -249,7 +249,7 @@ def test_verify_names_the_step_and_the_place_of_a_broken_kernel(tmp_path, monkey
     done = tinystream("verify", APP, WORKSHOP)
     kind = kernel.removeprefix("ts_").removesuffix(".h")
     step = next(step.name for step in plan_file(APP).steps if step.kind == kind)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (3, "")
     what = rf"error: wake_word differs on {re.escape(str(WORKSHOP))}: step {step}, output \d+ \(block \d+\), index \[[\d, ]+\]: "
     assert re.search(rf"{what}python -?\d+, native -?\d+\n   = help: the first step that differs is '{step}'", done.err), done.err
     facts = json.loads(tinystream("verify", APP, WORKSHOP, "--json").out)

@@ -1,48 +1,114 @@
-"""`tinystream verify`: numpy and the generated C, bit for bit."""
+"""`tinystream verify`: numpy and the generated C, on this machine and on emulated cores, bit for bit."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tinystream.app.planning import plan_file
-from tinystream.cli.shared import AppPath, Channel, Counts, Json, Recordings, Resample, cli, count, progress_bar
-from tinystream.errors import TinystreamError
+from tinystream.cli.shared import AppPath, Channel, Counts, Json, Recordings, Resample, cli, count, progress_bar, tell
+from tinystream.errors import DifferenceError
+from tinystream.firmware.certificate import AGAIN, certificate, read, recheck, tools, values, writable, write
+from tinystream.firmware.engines import NATIVE, PYTHON, firmware
+from tinystream.firmware.prove import Heard, Proving, prove
 from tinystream.io.recording import find_recordings
-from tinystream.run.native import Native
-from tinystream.run.replay import Reading, make_engine
-from tinystream.run.verify import Compared
-from tinystream.run.verify import verify as compare
+from tinystream.plan.plan import Plan
+from tinystream.run.replay import Reading
 
 
-@cli.command()
-def verify(
+@cli.command("verify")
+def verify_command(
     app: AppPath,
     recordings: Recordings,
+    core: Annotated[
+        list[str], typer.Option("--core", metavar="CORE,…", help="emulated cores, too: m0, m4, m55, rv32imac, …")
+    ] = [],  # noqa: B006 - typer reads it
+    compiler: Annotated[
+        list[str], typer.Option("--compiler", metavar="zig,gcc|all", help="for the cores; without, the first there is")
+    ] = [],  # noqa: B006
+    optimise: Annotated[list[str], typer.Option("--optimise", metavar="-O2,-Os,…", help="for the cores; without, -O2")] = [],  # noqa: B006
+    certificate_file: Annotated[Path | None, typer.Option("--certificate", metavar="FILE", help="write what was proved, as JSON")] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", metavar="FILE", help="does all that this certificate says hold, here and now?")
+    ] = None,
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="processes; without, one, or one a CPU where there are cores")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Prove that numpy and the generated C give the same bits.
 
-    Every output of every step is compared, on your recordings.  Exit code 1 with the first difference, if there is one.
+    Every output of every step is compared, on your recordings.  Exit code 3 with the first difference, if there is one.
     """
-    plan, paths = plan_file(app), find_recordings(recordings)
-    python, native, compared = make_engine(plan, "python"), Native(plan, form="groups"), Compared()  # the C as emit writes it
-    with progress_bar("verify", len(paths)) as advance:
-        for path in paths:
-            first = compare(plan, python, native, Reading(resample, channel, counts).read(plan, path).samples, compared)
-            if first:
-                if as_json:
-                    print(json.dumps(dict(identical=False, recording=str(path), step=first.step, index=first.index, values=first.values)))
-                raise TinystreamError(f"{plan.name} differs on {path}: {first.what}", f"the first step that differs is '{first.step}'")
-            advance(1)
-    parts = {"features": plan.features, "scores": plan.scores, "events": plan.detector}
-    found = {what: compared.outputs.get(plan.steps[i].name, 0) for what, i in parts.items() if i is not None and i >= 0}
-    if as_json:
-        print(json.dumps(dict(identical=True, recordings=len(paths), blocks=compared.blocks, **found, values=compared.values)))
+    reading = Reading(resample, channel, counts)
+    if (compiler or optimise) and not core:
+        raise typer.BadParameter("--compiler and --optimise are for the cores that --core names")
+    if check:
+        if core or certificate_file or reading != Reading():
+            raise typer.BadParameter("--check takes engines and the way to read recordings from the certificate; give nothing else")
+        check_again(check, app, find_recordings(recordings), jobs or os.cpu_count() or 1, as_json)
         return
-    values = sum(compared.values.values())
-    words = ", ".join(f"{n} {what}" for what, n in found.items())
-    where = f"{values} values of {count(len(plan.steps), 'step')} in {count(len(paths), 'recording')}"
-    print(f"identical: {words}; {where}, python against native")
+    plan, paths = plan_file(app), find_recordings(recordings)
+    specs = [PYTHON, NATIVE, *firmware(core, compiler, optimise)]
+    if certificate_file:
+        writable(certificate_file, paths)
+    proving = Proving(app.absolute(), reading, jobs or (os.cpu_count() or 1 if core else 1))
+    with progress_bar("verify", len(specs) * len(paths)) as advance:
+        try:
+            proved = prove(proving, specs, paths, advance)
+        except DifferenceError as difference:
+            if as_json:
+                print(json.dumps(dict(identical=False, **difference.facts)))
+            raise
+    if certificate_file:
+        write(certificate_file, certificate(plan, reading, specs, proved))
+    heard, engines = list(proved.values()), ", ".join(spec.name for spec in specs[1:])
+    if as_json:
+        print(json.dumps(dict(identical=True, engines=[spec.name for spec in specs], **facts(plan, heard))))
+    else:
+        print(f"identical: {words(plan, heard)}, python against {engines}")
+
+
+def check_again(path: Path, app: Path, paths: list[Path], jobs: int, as_json: bool) -> None:
+    """Whatever of the certificate no longer holds, all of it, as one error."""
+    what, plan = read(path), plan_file(app)
+    with progress_bar("check", len(what.engines) * len(what.recordings)) as advance:
+        problems = list(recheck(what, app.absolute(), paths, jobs, advance))
+    for tool, now in tools().items():
+        if what.tools.get(tool) != now:
+            tell(f"note: certified with {tool} {what.tools.get(tool)}, checked with {now}")
+    if as_json:
+        print(json.dumps(dict(holds=not problems, problems=problems)))
+    if problems:
+        raise DifferenceError(f"{path} no longer holds: " + "\n       ".join(problems), AGAIN)
+    if not as_json:
+        engines = ", ".join(engine.spec.name for engine in what.engines[1:])
+        print(f"holds: {words(plan, list(what.recordings.values()))}, python against {engines}, as certified {what.date}")
+
+
+def facts(plan: Plan, heard: list[Heard]) -> dict[str, object]:
+    """What was compared, for a program."""
+    of_steps: Counter[str] = Counter()
+    for one in heard:
+        of_steps.update({name: step.values for name, step in one.steps.items()})
+    return dict(recordings=len(heard), blocks=sum(one.blocks for one in heard), **found(plan, heard), values=dict(of_steps))
+
+
+def words(plan: Plan, heard: list[Heard]) -> str:
+    """The same for people."""
+    parts = ", ".join(f"{n} {what}" for what, n in found(plan, heard).items())
+    return f"{parts}; {values(heard)} values of {count(len(plan.steps), 'step')} in {count(len(heard), 'recording')}"
+
+
+def found(plan: Plan, heard: list[Heard]) -> dict[str, int]:
+    """Outputs of the steps that have a name of their own."""
+    parts = {"features": plan.features, "scores": plan.scores, "events": plan.detector}
+    return {what: sum(one.steps[plan.steps[i].name].outputs for one in heard) for what, i in parts.items() if i is not None and i >= 0}
