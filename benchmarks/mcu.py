@@ -67,6 +67,34 @@ class Bar:
     arena: int | None = None
 
 
+SPEED = 100
+"""Million instructions that the emulator executes and counts in a second of this machine's processor: what we promise."""
+
+
+@dataclass
+class Speed:
+    """How fast instructions were emulated and counted, over all rows."""
+
+    instructions: int = 0
+    seconds: float = 0.0
+
+    def add(self, measured: Measurement) -> None:
+        self.instructions += sum(measured.instructions)
+        self.seconds += measured.seconds
+
+    @property
+    def millions_a_second(self) -> float:
+        return self.instructions / 1e6 / max(self.seconds, 1e-9)
+
+    def misses(self) -> list[str]:
+        """Of a short run the most is translation: it tells nothing."""
+        slow = self.instructions > 100_000_000 and self.millions_a_second < SPEED
+        return [f"{self}, the bar is {SPEED}"] if slow else []
+
+    def __str__(self) -> str:
+        return f"{self.instructions / 1e6:,.0f} million instructions emulated and counted, {self.millions_a_second:.0f} million a second"
+
+
 @dataclass(frozen=True)
 class Work:
     """A model, on how many random blocks it is measured, what we promise, and what others take; first TensorFlow Lite Micro."""
@@ -135,7 +163,7 @@ class Row:
 
 def main() -> int:
     told = options()
-    rows, missed = [], []
+    rows, missed, speed = [], [], Speed()
     for name in told.model:
         path = file_of(name)
         if path is None:
@@ -149,6 +177,7 @@ def main() -> int:
         for core in told.core:
             for compiler in told.compiler:
                 measured = measure(plan, x, core, cross_compiler(compiler), told.optimise)
+                speed.add(measured)
                 row = row_of(name, core, compiler, told.optimise, plan, model, measured)
                 rows.append(row)
                 missed += list(misses(row))
@@ -162,6 +191,9 @@ def main() -> int:
             print(*peers(name), sep="\n", end="\n\n")
     if told.json:
         print(json.dumps([asdict(row) | {"beyond_weights": row.beyond_weights, "ram": row.ram} for row in rows], indent=1))
+    elif rows:
+        print(speed)
+    missed += speed.misses()
     for words in missed:
         print(f"missed: {words}", file=sys.stderr)
     return 1 if missed else 0

@@ -46,6 +46,13 @@ def kept(mcu):
     )  # fmt: skip
 
 
+def test_an_emulator_that_is_slower_than_promised_is_told_once_it_has_run_for_long_enough(mcu):
+    assert mcu.Speed(200_000_000, 2.0).misses() == []
+    (words,) = mcu.Speed(200_000_000, 2.1).misses()
+    assert words == "200 million instructions emulated and counted, 95 million a second, the bar is 100"
+    assert mcu.Speed(1_000_000, 2.0).misses() == []
+
+
 def test_a_promise_that_is_just_kept_is_not_missed(mcu, kept):
     assert list(mcu.misses(kept)) == []
     assert (kept.beyond_weights, kept.ram) == (41_300, 24_300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class Measurement:
     """What the blocks cost.
 
     instructions: of each block.
+    seconds:      of this machine's processor, for all blocks; with what the emulator takes to translate the code.
     stack:        the most bytes that the stack has held, main()'s own with them.
     by_function:  over all blocks, each function's own code; what was inlined counts where it went.
     by_address:   how often each instruction was executed, over all blocks.
@@ -30,6 +32,7 @@ class Measurement:
 
     image: Image
     instructions: list[int] = field(default_factory=list)
+    seconds: float = 0.0
     stack: int = 0
     by_function: Counter[str] = field(default_factory=Counter)
     by_address: Counter[int] = field(default_factory=Counter)
@@ -62,7 +65,9 @@ def measure(plan: Plan, x: list[np.ndarray], core: str, compiler: Compiler, opti
             machine.write(address, blocks[n])
         machine.write(image.symbols["ts_score"], np.zeros(1, np.uint32))
         counter.told.step = 0
+        began = time.process_time()
         machine.call(f"{plan.name}_push", *names, image.symbols["event"])
+        measured.seconds += time.process_time() - began
         measured.instructions.append(counter.total() - before)
         before += measured.instructions[-1]
         (score,) = machine.read(image.symbols["ts_score"], np.uint32, 1).tolist()
