@@ -83,6 +83,13 @@ def test_every_compiler_at_every_level_gives_the_same_digests(sound, tmp_path):
     assert engines == facts["engines"]
 
 
+def test_an_app_on_duty_is_verified_in_its_windows(sound, tmp_path):
+    shutil.copytree(APP, tmp_path / "app")
+    swap(tmp_path / "app/app.toml", "[source]", "[duty]\non_s = 0.5\nevery_s = 1\n\n[source]")
+    facts = proved(tmp_path / "app", sound, "--core", "m4", "--jobs", 1)
+    assert facts["values"]["quantize"] == 3 * (50 - 2) * 40, "three windows, each with a start of its own"
+
+
 def test_what_is_found_does_not_depend_on_the_processes(sound, tmp_path):
     other = write_sound(tmp_path / "other.wav", samples(WORKSHOP)[:RATE_HZ])
     one, three = (proved(APP, sound, other, "--core", "m4", "--jobs", jobs) for jobs in (1, 3))

@@ -13,6 +13,7 @@ from tinystream.firmware.cross import COMMANDS, cross_compiler, cross_compilers
 from tinystream.firmware.emulated import Emulated
 from tinystream.firmware.qemu import emulator_version
 from tinystream.plan.plan import Plan
+from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 from tinystream.run.replay import Runs
@@ -33,7 +34,10 @@ class Spec:
         return f"{self.engine} ({self.compiler} {self.optimise})" if self.optimise else self.engine
 
     def make(self, plan: Plan) -> Runs:
-        """The engine; BuildError where what it takes is not here."""
+        """The engine, on duty as the app is; BuildError where what it takes is not here."""
+        return on_duty(plan, self._always_on(plan))
+
+    def _always_on(self, plan: Plan) -> Runs:
         if self == PYTHON:
             return Engine(plan)
         if self == NATIVE:
