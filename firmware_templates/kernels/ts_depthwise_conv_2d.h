@@ -367,7 +367,7 @@ static void ts_depthwise_conv_2d(const struct ts_depthwise_conv_2d *k, const int
             int32_t o = 0;
             if (whole && k->each == 1) {
                 const int8_t *tap = ts_depthwise_pixel(k, x, row, column);
-                for (; o + 4 <= outputs; o += 4) {
+                for (; o < (outputs & ~3); o += 4) {
                     ts_depthwise_four(k, tap + o, o, y + o);
                 }
             }
