@@ -2,12 +2,16 @@
  *
  * ${says}
  *
- * Call ${name}_reset() once, then ${name}_push() with every block of samples.
+ * Call ${name}_reset() once, then ${name}_push() with every block of samples, always from one thread.
  */
 #ifndef ${NAME}_H
 #define ${NAME}_H
 
-#include "ts_event.h"
+${event}
+
+#if TS_EVENT_VERSION != ${event_version}
+#error ${name}.h and the header of another app are of tinystream versions with different events. Emit both again.
+#endif
 
 ${defines}
 
@@ -15,7 +19,7 @@ ${defines}
 extern "C" {
 #endif
 
-/* Back to the first moment; also what a duty cycle calls. */
+/* Back to the first moment.  Before the first push, and after samples were missed, as between two looks of a duty cycle. */
 void ${name}_reset(void);
 
 /* One block of samples in; true when *event is new. */

@@ -1,6 +1,7 @@
 /* ts_event.h - what an app tells the world */
 #ifndef TS_EVENT_H
 #define TS_EVENT_H
+#define TS_EVENT_VERSION 1      /* rises with any change below: apps of several versions may be in one image */
 
 #include <stdbool.h>
 #include <stdint.h>

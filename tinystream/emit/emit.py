@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tinystream import __version__
-from tinystream.emit.templates import header, kernels_version, template, templates
+from tinystream.emit.templates import event_header, event_version, header, kernels_version, template, templates
 from tinystream.errors import ModelError, writing
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Form, Step
 
 WIDTH = 112  # columns that a line of the generated C fills
+INCLUDE = r'^[ \t]*#[ \t]*include "(ts_\w+\.h)".*$'
 
 
 def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
-    """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use, into the folder `out`; gives what was written.
+    """The files of sources() into the folder `out`; gives what was written."""
+    return write(sources(plan, form), out)
+
+
+def write(texts: dict[str, str], out: Path) -> list[Path]:
+    """Texts by path, into the folder `out`; gives what was written."""
+    with writing(out, "--out another folder"):
+        for name, text in texts.items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text, encoding="utf-8")
+    return sorted(out / name for name in texts)
+
+
+def sources(plan: Plan, form: Form = "groups") -> dict[str, str]:
+    """<name>.c, <name>.h, <name>_tables.c/.h and the kernels they use: text by file name.
 
     form: for which kind of core kernels and tables are arranged; every form gives the same bits.
         groups: cores without vector instructions, such as a Cortex-M: weights in groups of channels, in reading order.
@@ -29,47 +43,62 @@ def emit(plan: Plan, out: Path, form: Form = "groups") -> list[Path]:
 
     ModelError where a step of the plan runs on the host only.
     """
+    plan = arranged(plan, form)
+    needed = headers(plan)
+    texts = {path.name: plain(path) for path in closure([event_header(), *needed])}
+    source = template("app.c").substitute(
+        about(plan),
+        groups=int(form == "groups"),
+        includes="\n".join(f'#include "{path.name}"' for path in needed),
+        wiring=wiring(plan),
+    )
+    return {**texts, f"{plan.name}.c": source, f"{plan.name}.h": interface(plan, '#include "ts_event.h"'), **tables(plan)}
+
+
+def arranged(plan: Plan, form: Form) -> Plan:
+    """The plan with its tables as that form reads them; ModelError where a step of it runs on the host only."""
     if plan.host_only:
         what = f"{plan.name} cannot be written as C: its step '{plan.host_only}' runs on the host only"
         raise ModelError(what, 'a model with full integer quantisation, and no run = "interpreter" in [model]')
-    plan = replace(plan, steps=tuple(step.arranged(form) for step in plan.steps))
-    common = templates() / "kernels"
-    needed = list(dict.fromkeys(header(step) for step in plan.steps))
-    headers = closure([common / "ts_event.h", *needed])
-    texts = {f"{plan.name}.c": source(plan, [h.name for h in needed], form), f"{plan.name}.h": interface(plan), **tables(plan)}
-    with writing(out, "--out another folder"):
-        out.mkdir(parents=True, exist_ok=True)
-        for path in headers:
-            shutil.copyfile(path, out / path.name)
-        for name, text in texts.items():
-            (out / name).write_text(text, encoding="utf-8")
-    return sorted([out / h.name for h in headers] + [out / name for name in texts])
+    return replace(plan, steps=tuple(step.arranged(form) for step in plan.steps))
 
 
-def closure(headers: list[Path]) -> list[Path]:
-    """The headers and all that they include from the folder they lie in, or from ours."""
+def headers(plan: Plan) -> list[Path]:
+    """The kernels that the wiring of a plan names."""
+    return list(dict.fromkeys([templates() / "kernels/ts_fixed.h", *(header(step) for step in plan.steps)]))
+
+
+def plain(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def closure(headers: list[Path], read: Callable[[Path], str] = plain) -> list[Path]:
+    """The headers and all that they include from the folder they lie in, or from ours; what is included stands before what includes it."""
     found: dict[Path, None] = {}
-    queue = list(headers)
-    while queue:
-        path = queue.pop(0)
-        if path in found:
-            continue
-        found[path] = None
-        for name in re.findall(r'#include "(ts_\w+\.h)"', path.read_text(encoding="utf-8")):
+    entered: set[Path] = set()
+
+    def visit(path: Path) -> None:
+        if path in entered:
+            return
+        entered.add(path)
+        for name in re.findall(INCLUDE, read(path), re.M):
             beside = path.with_name(name)
-            queue.append(beside if beside.exists() else templates() / "kernels" / name)
+            visit(beside if beside.exists() else templates() / "kernels" / name)
+        found[path] = None
+
+    for path in headers:
+        visit(path)
     return list(found)
 
 
 # --- the files ------------------------------------------------------------------------------------------------
 
 
-def source(plan: Plan, includes: list[str], form: Form) -> str:
+def wiring(plan: Plan) -> str:
+    """What is the app's own: buffers, what each step is told and remembers, reset and push."""
     names = table_names(plan)
-    return template("app.c").substitute(
+    return template("wiring.c").substitute(
         about(plan),
-        groups=int(form == "groups"),
-        includes="\n".join(f'#include "{h}"' for h in ["ts_fixed.h", *includes]),
         arena=arena(plan),
         steps="\n".join(declare(plan, step, names) for step in plan.steps),
         clock="static uint32_t sequence;\nstatic uint64_t block;\n" if plan.detector is not None else "",
@@ -78,8 +107,9 @@ def source(plan: Plan, includes: list[str], form: Form) -> str:
     )
 
 
-def interface(plan: Plan) -> str:
-    return template("app.h").substitute(about(plan), NAME=plan.name.upper(), defines="\n".join(defines(plan)))
+def interface(plan: Plan, event: str) -> str:
+    """The header.  event: where it has struct ts_event from."""
+    return template("app.h").substitute(about(plan), event=event, defines="\n".join(defines(plan)))
 
 
 def defines(plan: Plan) -> Iterator[str]:
@@ -97,11 +127,11 @@ def defines(plan: Plan) -> Iterator[str]:
     rows.append(("STEPS", len(plan.steps), "that TS_AFTER may look at"))
     if plan.detector is not None:
         y = plan.steps[plan.detector].y
-        real = f"(event.score - {y.zero})" if y.zero else "event.score"
-        rows.append(("SCORE_SCALE", repr(float(y.scale)), f"{real} times this is the score{f', {comment(y.unit)}' if y.unit else ''}"))
+        rows.append(("SCORE_SCALE", repr(float(y.scale)), f"{counts(y)} times this is the score{f', {comment(y.unit)}' if y.unit else ''}"))
         rows.append(("LABEL_COUNT", len(plan.labels), ""))
     rows.append(("LABELS", f"{{ {', '.join(map(string, plan.labels or ('',)))} }}", ""))
     rows.append(("DEFINITION", string(plan.digest), ""))
+    rows.append(("DEFINITION_32", definition_32(plan), "its first 32 bits, for alerts that must be short"))
     width, wide = max(len(n) for n, _, _ in rows), max(len(str(v)) for _, v, words in rows if words)
     for name, value, words in rows:
         line = f"#define {plan.name.upper()}_{name:<{width}}  {value!s:<{wide}}"
@@ -113,6 +143,7 @@ def about(plan: Plan) -> dict[str, object]:
     x = plan.x[0]
     return dict(
         name=plan.name,
+        NAME=plan.name.upper(),
         version=__version__,
         origin=f" (definition {plan.digest[:16]})" if plan.digest else "",
         says=comment(plan.says or "A plan without a definition."),
@@ -121,7 +152,9 @@ def about(plan: Plan) -> dict[str, object]:
         arena_bytes=plan.arena_bytes,
         state_bytes=plan.state_bytes,
         table_bytes=plan.table_bytes,
+        definition_32=definition_32(plan),
         kernels_version=kernels_version(),
+        event_version=event_version(),
         inputs=", ".join(
             f"const {x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}]"
             for x, name, suffix in zip(plan.x, input_names(plan), suffixes(plan))
@@ -131,16 +164,15 @@ def about(plan: Plan) -> dict[str, object]:
 
 def tables(plan: Plan) -> dict[str, str]:
     """<name>_tables.h and .c; arrays with equal contents are written once."""
-    unique = {id_: (name, table) for (id_, name, table) in table_list(plan)}
-    guard = f"{plan.name.upper()}_TABLES_H"
-    externs = "\n".join(f"extern {signature(n, t)};" for n, t in unique.values())
-    arrays = "\n\n".join(f"{signature(n, t)} = {{\n{rows(t)}\n}};" for n, t in unique.values())
+    externs = "\n".join(f"extern {signature(name, table)};" for _, name, table in table_list(plan))
     return {
-        f"{plan.name}_tables.h": f"/* {plan.name}_tables.h - constants of {plan.name}.c; generated, do not edit */\n"
-        f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{externs}\n\n#endif\n",
-        f"{plan.name}_tables.c": f"/* {plan.name}_tables.c - constants of {plan.name}.c; generated, do not edit */\n"
-        f'#include "{plan.name}_tables.h"\n\n{arrays}\n',
+        f"{plan.name}_tables.h": template("tables.h").substitute(about(plan), externs=externs),
+        f"{plan.name}_tables.c": template("tables.c").substitute(about(plan), arrays=arrays(plan)),
     }
+
+
+def arrays(plan: Plan, storage: str = "") -> str:
+    return "\n\n".join(f"{storage}{signature(name, table)} = {{\n{rows(table)}\n}};" for _, name, table in table_list(plan))
 
 
 # --- parts of the source --------------------------------------------------------------------------------------
@@ -345,10 +377,24 @@ def block(x: Signal) -> str:
     return values + (f" at {float(x.sample_hz):g} Hz" if x.sample_hz is not None else "")
 
 
+def counts(y: Signal) -> str:
+    """What an event's score counts from the real zero."""
+    return f"(event.score - {y.zero})" if y.zero else "event.score"
+
+
+def definition_32(plan: Plan) -> str:
+    """The first 32 bits of the digest, as a constant that C's preprocessor compares."""
+    return f"0x{plan.digest[:8] or '0'}u"
+
+
 def comment(text: str) -> str:
-    """One line of words that neither ends a C comment nor seems to begin one; nothing in it that a terminal would not show."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(shown.replace("*/", "* /").replace("/*", "/ *").split())
+    """One line of words that neither ends a C comment nor seems to begin one."""
+    return line(text).replace("*/", "* /").replace("/*", "/ *")
+
+
+def line(text: str) -> str:
+    """The words in one line; nothing in it that a terminal would not show."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def string(text: str) -> str:

@@ -35,10 +35,24 @@ def header(step: Step) -> Path:
     return Path(file).with_name(name)
 
 
+def event_header() -> Path:
+    return templates() / "kernels/ts_event.h"
+
+
 @cache
 def kernels_version() -> int:
     """The number that generated code demands of the kernels beside it."""
-    for line in (templates() / "kernels/ts_fixed.h").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#define TS_KERNELS_VERSION"):
-            return int(line.split()[-1])
-    raise AssertionError("ts_fixed.h does not say TS_KERNELS_VERSION")
+    return number_in(templates() / "kernels/ts_fixed.h", "TS_KERNELS_VERSION")
+
+
+@cache
+def event_version() -> int:
+    """The number that an app's header demands of the struct that another app's header may have brought."""
+    return number_in(event_header(), "TS_EVENT_VERSION")
+
+
+def number_in(path: Path, macro: str) -> int:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"#define {macro} "):
+            return int(line.split()[2])
+    raise AssertionError(f"{path.name} does not say {macro}")
