@@ -15,7 +15,7 @@ _Static_assert(sizeof(int) >= 4, "the kernels count on an int of 32 bits; an 8-b
 #define TS_FENCE() atomic_signal_fence(memory_order_seq_cst)
 #define TS_DONE(step, y) do { TS_AFTER(step, y); TS_FENCE(); } while (0)
 
-${arena}
+${declared}${arena}
 /* --- steps: what each one is told, and what it remembers ------------------------------------------------ */
 
 ${steps}

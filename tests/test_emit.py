@@ -250,8 +250,8 @@ def test_several_inputs_and_channels_have_macros_of_their_own(tmp_path):
     compilers()[0].build([tmp_path / "both.c"], tmp_path / "both.o", *WARNINGS, "-c")
 
 
-ODD = ["*/ int x; /*", "/* nested", "ends with a backslash \\", "what??/ trigraph", "a\nb\tc\0d", "**//", "é ü 日本 \u202e right to left",
-       '%s "quoted"', "*", "/"]
+ODD = ["*/ int x; /*", "/* nested", "ends with a backslash \\", "what??/ trigraph", "ends with ??/", "a\nb\tc\0d", "**//",
+       "é ü 日本 \u202e right to left", '%s "quoted"', "*", "/"]
 
 
 @pytest.mark.parametrize("words", ODD)

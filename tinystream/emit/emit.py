@@ -94,11 +94,12 @@ def closure(headers: list[Path], read: Callable[[Path], str] = plain) -> list[Pa
 # --- the files ------------------------------------------------------------------------------------------------
 
 
-def wiring(plan: Plan) -> str:
-    """What is the app's own: buffers, what each step is told and remembers, reset and push."""
+def wiring(plan: Plan, declared: str = "") -> str:
+    """What is the app's own: buffers, what each step is told and remembers, reset and push.  declared: what stands before it."""
     names = table_names(plan)
     return template("wiring.c").substitute(
         about(plan),
+        declared=declared,
         arena=arena(plan),
         steps="\n".join(declare(plan, step, names) for step in plan.steps),
         clock="static uint32_t sequence;\nstatic uint64_t block;\n" if plan.detector is not None else "",
@@ -388,8 +389,8 @@ def definition_32(plan: Plan) -> str:
 
 
 def comment(text: str) -> str:
-    """One line of words that neither ends a C comment nor seems to begin one."""
-    return line(text).replace("*/", "* /").replace("/*", "/ *")
+    """One line of words that neither ends a C comment nor seems to begin one, and has no trigraph that would go on on the next line."""
+    return line(text).replace("??/", "?? /").replace("*/", "* /").replace("/*", "/ *")
 
 
 def line(text: str) -> str:

@@ -22,13 +22,14 @@ def pair(plan: Plan, form: Form = "groups") -> dict[str, str]:
     """
     plan = arranged(plan, form)
     ours, own = kernels(plan, groups=form == "groups")
+    heading = "/* --- tables, by name; what they hold stands at the end of this file -------------------------------------- */\n\n"
+    declared = [f"static {signature(name, table)};\n" for _, name, table in table_list(plan)]
     holes = dict(
         about(plan),
         groups=int(form == "groups"),
         kernels=ours,
         own=own,
-        declared="\n".join(f"static {signature(name, table)};" for _, name, table in table_list(plan)),
-        wiring=wiring(plan),
+        wiring=wiring(plan, declared=heading + "".join(declared) + "\n" if declared else ""),
         arrays=arrays(plan, storage="static "),
     )
     c = template("pair.c")

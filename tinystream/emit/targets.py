@@ -140,6 +140,7 @@ def holes(plan: Plan) -> dict[str, object]:
         json=json.dumps(says, ensure_ascii=False),
         xml=escape(says),
         digest=plan.digest or "unknown",
+        numbers=numbers[0],
         release=numbers[0] + (f"+{plan.digest[:8]}" if plan.digest else ""),
         sub=plan.name[:32],  # more is not allowed there
         literals="\n".join(f"{macro}\tLITERAL1" for macro in macros),

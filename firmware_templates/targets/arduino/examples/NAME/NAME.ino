@@ -8,10 +8,10 @@
 static const char *const labels[] = ${NAME}_LABELS;
 ${declare}
 
-/* as many bytes as x has, however long it takes */
-static void receive(void *x, size_t bytes)
+/* so many bytes, however long it takes */
+static void receive(void *to, size_t bytes)
 {
-    char *at = static_cast<char *>(x);
+    char *at = static_cast<char *>(to);
     while (bytes > 0) {
         const size_t got = Serial.readBytes(at, bytes);
         at += got;
