@@ -226,10 +226,12 @@ def reset(plan: Plan) -> Iterator[str]:
             if not isinstance(v, np.ndarray):
                 continue
             name = f"{step.name}_{n}"
-            if not v.any():
-                yield f"    memset({name}, 0, sizeof {name});"
-            elif f"{n}_start" in step.stored:
+            if f"{n}_start" in step.stored and v.any():
                 yield f"    memcpy({name}, {names[step.name, f'{n}_start']}, sizeof {name});"
+            elif v.size == 1:
+                yield f"    {name}[0] = {number(v.flat[0])};"
+            elif not v.any():
+                yield f"    memset({name}, 0, sizeof {name});"
             else:
                 yield f"    for (size_t i = 0; i < {v.size}; i++) {name}[i] = {number(v.flat[0])};"
         members = [f".{n} = {f'{step.name}_{n}' if isinstance(v, np.ndarray) else number(v)}" for n, v in step.state.items()]

@@ -36,7 +36,7 @@ def pair(plan: Plan, form: Form = "groups") -> dict[str, str]:
     draft = c.substitute(holes, **{f"{part}_line": "?" for part in PARTS})
     lines = {f"{part}_line": draft[: draft.index(f"/* ======== {part} =")].count("\n") + 1 for part in PARTS}
     event = event_header().read_text(encoding="utf-8").partition("\n")[2].strip()
-    return {f"{plan.name}.c": c.substitute(holes, **lines), f"{plan.name}.h": interface(plan, event)}
+    return {f"{plan.name}.c": c.substitute(holes, **lines).rstrip() + "\n", f"{plan.name}.h": interface(plan, event)}
 
 
 def kernels(plan: Plan, groups: bool) -> tuple[str, str]:
@@ -53,21 +53,19 @@ def kernels(plan: Plan, groups: bool) -> tuple[str, str]:
 
 def chosen(lines: list[str], groups: bool) -> Iterator[str]:
     """The lines of a header without what TS_GROUPS rules out; every other condition is the C compiler's."""
-    open_: list[bool | None] = []  # for each #if we are in: whether its lines are wanted; None where that is not ours to say
+    inside: list[bool | None] = []  # for each #if that is open: whether its lines are wanted; None where that is not ours to say
     for line in lines:
-        directive = line.split("/*")[0].replace("# ", "#").split()
-        word = directive[0] if directive else ""
-        if word in ("#if", "#ifdef", "#ifndef"):
-            open_.append(groups if directive == ["#if", "TS_GROUPS"] else None)
-            ours = open_[-1] is not None
-        else:
-            ours = word in ("#else", "#endif") and open_[-1] is not None
-            if ours and word == "#else":
-                open_[-1] = not open_[-1]
-        if not ours and False not in open_:
+        directive = re.match(r"\s*#\s*(if|ifdef|ifndef|else|endif)\b\s*(\w*)\s*(/\*.*)?$", line)
+        word = directive[1] if directive else ""
+        if re.match(r"\s*#\s*if", line):
+            inside.append(groups if directive and directive[2] == "TS_GROUPS" and word == "if" else None)
+        elif word == "else" and inside and inside[-1] is not None:
+            inside[-1] = not inside[-1]
+        ours = word in ("if", "else", "endif") and inside[-1:] not in ([], [None])
+        if not ours and False not in inside:
             yield line
-        if word == "#endif":
-            open_.pop()
+        if re.match(r"\s*#\s*endif", line) and inside:
+            inside.pop()
 
 
 def bare(name: str, text: str) -> str:
