@@ -11,19 +11,34 @@ import typer
 from tinystream.app.planning import plan_file
 from tinystream.cli.shared import AppPath, cli, tell
 from tinystream.emit.targets import TARGETS, find, write_target
+from tinystream.firmware.board import find_board
+from tinystream.firmware.project import write_project
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where the C goes")]
-TargetName = Annotated[str, typer.Option("--target", "-t", metavar="TARGET", help=f"{', '.join(TARGETS)}")]
+TargetName = Annotated[str | None, typer.Option("--target", "-t", metavar="TARGET", help=f"{', '.join(TARGETS)}")]
 
 
 @cli.command(epilog="Targets: " + "; ".join(f"{name}, {target.says}" for name, target in TARGETS.items()) + ".")
-def emit(app: AppPath, out: Out = Path("build"), target: TargetName = "pair") -> None:
-    """Write the app as C, for a project of your own or as a library.
+def emit(
+    app: AppPath,
+    out: Out = Path("build"),
+    target: TargetName = None,
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="NAME|FOLDER", help="as firmware of this board instead")] = None,
+) -> None:
+    """Write the app as C: one .c and .h, a library of an ecosystem, or firmware of a board.
 
     Files of an earlier time are written over.
     """
-    kind = find(target)
+    if board and target:
+        raise typer.BadParameter("--target is for a project of yours, --board for firmware of ours; give one of the two")
     plan = plan_file(app)
+    if board:
+        for path in write_project(plan, find_board(board), out).files:
+            print(path)
+        tell(f"{plan.name} as firmware.  Next:\n    make -C {quote(str(out))}\nor `tinystream build`, which compiles it, too")
+        return
+    target = target or "pair"
+    kind = find(target)
     written = write_target(plan, target, out)
     for path in written:
         print(path)

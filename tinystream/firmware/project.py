@@ -56,7 +56,7 @@ def write_project(plan: Plan, board: Board, out: Path) -> Project:
     texts = {"ts_app.h": describe(plan, board), "ts_golden.h": golden_header(plan, golden(plan))}
     if start != "hosted" and "link.ld" not in own:
         texts["link.ld"] = link_script(board, folder / f"link_{start}.ld")
-    texts["Makefile"] = makefile(plan, board)
+    texts["Makefile"] = makefile(plan, board, [*common, *own, *texts, f"{plan.name}_tables.c"])
     emitted = emit(plan, out)
     with writing(out, "--out another folder"):
         for name, path in (common | own).items():
@@ -64,7 +64,7 @@ def write_project(plan: Plan, board: Board, out: Path) -> Project:
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8")
     files = sorted({*emitted, *(out / name for name in [*common, *own, *texts])})
-    # the self-test includes the app's own source, to look at its steps
+    # but for the app's own source, which the self-test includes, to look at its steps
     sources = [path for path in files if path.suffix in (".c", ".S") and path.name != f"{plan.name}.c"]
     return Project(out, tuple(files), tuple(sources), out / "link.ld" if start != "hosted" else None)
 
@@ -152,7 +152,7 @@ def link_script(board: Board, path: Path) -> str:
     )
 
 
-def makefile(plan: Plan, board: Board) -> str:
+def makefile(plan: Plan, board: Board, files: list[str]) -> str:
     """For those who build with what they have: gcc, and the flags of build_project()."""
     gcc = Compiler("cc", ("cc",), "") if board.core == "host" else Compiler(GCC, COMMANDS[GCC], "")
     return template("firmware/Makefile").substitute(
@@ -162,6 +162,7 @@ def makefile(plan: Plan, board: Board) -> str:
         says=comment(board.says),
         compiler=" ".join(gcc.command),
         flags=" ".join(project_flags(board, gcc, Path("link.ld"))),
+        sources=" ".join(sorted(name for name in files if Path(name).suffix in (".c", ".S"))),
     )
 
 
