@@ -25,9 +25,7 @@ from tinystream.run.replay import Reading
 def verify_command(
     app: AppPath,
     recordings: Recordings,
-    core: Annotated[
-        list[str], typer.Option("--core", metavar="CORE,…", help="emulated cores, too: m0, m4, m55, rv32imac, …")
-    ] = [],  # noqa: B006 - typer reads it
+    core: Annotated[list[str], typer.Option("--core", metavar="CORE,…", help="emulated cores, too: m0, m4, m55, rv32imac, …")] = [],  # noqa: B006 - typer reads it
     compiler: Annotated[
         list[str], typer.Option("--compiler", metavar="zig,gcc|all", help="for the cores; without, the first there is")
     ] = [],  # noqa: B006
@@ -81,7 +79,7 @@ def check_again(path: Path, app: Path, paths: list[Path], jobs: int, as_json: bo
     """Whatever of the certificate no longer holds, all of it, as one error."""
     what, plan = read(path), plan_file(app)
     with progress_bar("check", len(what.engines) * len(what.recordings)) as advance:
-        problems = list(recheck(what, app.absolute(), paths, jobs, advance))
+        problems = list(recheck(what, plan, app.absolute(), paths, jobs, advance))
     for tool, now in tools().items():
         if what.tools.get(tool) != now:
             tell(f"note: certified with {tool} {what.tools.get(tool)}, checked with {now}")

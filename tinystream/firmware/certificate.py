@@ -15,7 +15,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tinystream import __version__
-from tinystream.app.planning import plan_file
 from tinystream.emit.templates import kernels_version
 from tinystream.errors import BuildError, TinystreamError, writing
 from tinystream.firmware.engines import PYTHON, Spec
@@ -151,9 +150,8 @@ def read(path: Path) -> Certificate:
 # --- tested again ---------------------------------------------------------------------------------------------
 
 
-def recheck(what: Certificate, app: Path, given: Sequence[Path], jobs: int, progress: Callable[[int], None]) -> Iterator[str]:
-    """All that no longer holds, in words."""
-    plan = plan_file(app)
+def recheck(what: Certificate, plan: Plan, app: Path, given: Sequence[Path], jobs: int, progress: Callable[[int], None]) -> Iterator[str]:
+    """All that no longer holds, in words.  plan: of the app."""
     yield from of_itself(what, plan)
     there = dict(matched(what, given))
     yield from (f"recording {lost(file, given)}" for file in what.recordings if file not in there)

@@ -47,7 +47,8 @@ class Proving:
 
     def hear(self, specs: Sequence[Spec], paths: Sequence[Path], progress: Callable[[int], None]) -> Iterator[dict[Spec, Heard]]:
         """What each engine gives for each recording, recording by recording; the result does not depend on jobs."""
-        ready.cache_clear()  # the app's files may have changed since
+        ready.cache_clear()  # the app's files may have changed since an earlier proof
+        planned.cache_clear()
         work = [(spec, path) for path in paths for spec in specs]
         if self.jobs > 1:
             for _ in spread("verification", partial(_build, self.app), specs, self.jobs):  # once, not in each process
@@ -80,7 +81,7 @@ def prove(proving: Proving, specs: Sequence[Spec], paths: Sequence[Path], progre
         want = heard[PYTHON]
         differ = {spec: proving.difference(spec, path) for spec in specs if heard[spec] != want}
         if differ:
-            raise differs(ready(proving.app, PYTHON)[0].name, path, differ, [spec for spec in specs[1:] if spec not in differ])
+            raise differs(planned(proving.app).name, path, differ, [spec for spec in specs[1:] if spec not in differ])
         proved[path] = want
     return proved
 
@@ -120,6 +121,12 @@ def _hear(app: Path, reading: Reading, work: tuple[Spec, Path]) -> Heard:
 
 @cache
 def ready(app: Path, spec: Spec) -> tuple[Plan, Runs]:
-    """Planned and built once a process, not once a recording."""
-    plan = plan_file(app)
+    """Built once a process, not once a recording."""
+    plan = planned(app)
     return plan, spec.make(plan)
+
+
+@cache
+def planned(app: Path) -> Plan:
+    """Planned once a process, not once an engine."""
+    return plan_file(app)
