@@ -19,7 +19,7 @@ import tinystream.emit.compiler as compiler_module
 import tinystream.run.replay as replay_module
 from tinystream.app.documentation import kinds
 from tinystream.cli import cli
-from tinystream.errors import AppError, AppErrors, SinkError, TinystreamError
+from tinystream.errors import AppError, AppErrors, DifferenceError, FirmwareError, SinkError, TinystreamError
 from tinystream.plan.flatbuffer import Table
 from tinystream.plan.model import OPERATOR_CODES
 
@@ -161,6 +161,8 @@ def test_a_process_that_the_system_ends_is_told(here, monkeypatch):
         AppError(("stage", 2, "bands"), "what", "help"),
         AppErrors([AppError((), "what")], "error: what\n --> here"),
         SinkError("what", "help", 3, ({"label": "yes"},)),
+        DifferenceError("what", "help", {"step": "mel"}),
+        FirmwareError("what"),
     ],
 )
 def test_every_mistake_survives_the_way_from_another_process(error):
