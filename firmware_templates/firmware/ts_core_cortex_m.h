@@ -22,9 +22,23 @@ static inline void ts_sleep(void)
     __asm volatile("dsb\n wfi\n isb" : : : "memory");
 }
 
+/* What was written to memory before is there for a DMA that is started after; and what a DMA has written is read anew. */
+static inline void ts_barrier(void)
+{
+    __asm volatile("dmb" : : : "memory");
+}
+
 static inline void ts_enable_irq(uint32_t number)
 {
     TS_REGISTER(0xe000e100u + 4 * (number / 32)) = 1u << number % 32;       /* NVIC_ISER */
+}
+
+/* 0 is the most urgent; 0 to 3 exist on every core. */
+static inline void ts_set_priority(uint32_t number, uint32_t priority)
+{
+    const uint32_t shift = number % 4 * 8 + 6;
+    volatile uint32_t *word = &TS_REGISTER(0xe000e400u + number / 4 * 4);   /* NVIC_IPR: by words only on Armv6-M */
+    *word = (*word & ~(3u << shift)) | priority << shift;
 }
 
 /* SysTick counts the core's cycles down from 2**24 - 1; a step that takes longer is seen modulo that. */
