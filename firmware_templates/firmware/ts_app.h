@@ -13,6 +13,7 @@ typedef ${dtype}_t ts_sample;
 #define TS_SOURCE_${SOURCE}
 #define TS_SAMPLES              ${NAME}_BLOCK
 #define TS_CHANNELS             ${channels}
+#define TS_RANGE_MG             ${range_mg}             /* full scale of an imu */
 #define TS_MOMENTS              (TS_SAMPLES / TS_CHANNELS)
 #define TS_SAMPLE_HZ_NUMERATOR  ${numerator}
 #define TS_SAMPLE_HZ_DENOMINATOR ${denominator}

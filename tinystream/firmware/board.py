@@ -53,6 +53,8 @@ class Feed(Part):
     """Sample rates; any where it is empty."""
     channels: tuple[int, ...] = ()
     """Numbers of channels; any where it is empty."""
+    range_g: tuple[float, ...] = ()
+    """Full scales of an imu; any where it is empty."""
     by: str = Field(min_length=1)
     """The way samples take: "PDM through EasyDMA"."""
 

@@ -22,6 +22,7 @@ from tinystream.firmware.cross import COMMANDS, GCC, cross_compiler, flags
 from tinystream.firmware.golden import Golden, golden
 from tinystream.firmware.image import Image
 from tinystream.plan.plan import Plan
+from tinystream.plan.signal import Signal
 from tinystream.run.cache import cached
 
 STATUS_S = 60  # from one status record to the next
@@ -88,6 +89,14 @@ def check_board(plan: Plan, board: Board) -> None:
     if feed.channels and x.channels not in feed.channels:
         what = f"the {plan.source} of '{board.name}' does not have {x.channels} channels"
         raise BuildError(what, f"it has {' or '.join(map(str, feed.channels))}")
+    if feed.range_g and range_g(x) not in feed.range_g:
+        what = f"the {plan.source} of '{board.name}' does not measure up to {range_g(x):g} g"
+        raise BuildError(what, f"range_g = {' or '.join(f'{range:g}' for range in feed.range_g)}")
+
+
+def range_g(x: Signal) -> float:
+    """Full scale of an imu's samples; 0 where they are not in g."""
+    return round(x.scale * 32768, 6) if x.unit == "g" else 0.0
 
 
 def describe(plan: Plan, board: Board) -> str:
@@ -107,6 +116,7 @@ def describe(plan: Plan, board: Board) -> str:
         clock_hz=f"{board.clock_hz}u",
         SOURCE=plan.source.upper(),
         channels=x.channels,
+        range_mg=round(1000 * range_g(x)),
         numerator=f"{x.sample_hz.numerator}u",
         denominator=f"{x.sample_hz.denominator}u",
         scale=f"{float(y.scale)!r}",
