@@ -1,0 +1,181 @@
+"""Does the firmware of the nRF52840 DK do what a replay does?  On a model of its chip, for no hardware and no emulator of it is here."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from bare import use_cache
+from board_model import Core
+from command import APP, KITCHEN
+from nrf52840_model import SECOND, Lis3dh, Nrf52840
+from registers import check_registers
+
+from tinystream.app.planning import plan_file
+from tinystream.errors import BuildError
+from tinystream.firmware.board import find_board
+from tinystream.firmware.cross import cross_compilers
+from tinystream.firmware.golden import golden
+from tinystream.firmware.image import Image
+from tinystream.firmware.project import build_project, write_project
+from tinystream.io.recording import read_recording
+from tinystream.io.records import Alert, Hello, Reader, SelfTest, Status
+from tinystream.plan.plan import Plan
+from tinystream.run.replay import blocks_of, make_engine, replay
+
+BOARD = find_board("nrf52840_dk")
+STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")
+SHAKE = """
+name = "shake"
+[source]
+kind     = "imu"
+rate_hz  = {rate_hz}
+axes     = ["x", "y", "z"]
+range_g  = {range_g}
+block_ms = {block_ms}
+[[stage]]
+kind      = "biquad"
+type      = "highpass"
+cutoff_hz = 1
+order     = 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    use_cache(monkeypatch, tmp_path_factory)
+
+
+@cache
+def wake_word() -> Plan:
+    return plan_file(APP)
+
+
+@cache
+def kitchen() -> np.ndarray:
+    return blocks_of(wake_word(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: 14 * 16_000]).reshape(-1)
+
+
+def told(chip: Nrf52840) -> list:
+    reader = Reader()
+    records = list(reader.push(bytes(chip.sent)))
+    assert reader.broken == reader.missing == 0
+    return records
+
+
+@pytest.mark.parametrize("optimise", ["-Os", "-O3"])
+@pytest.mark.parametrize("compiler", cross_compilers().values(), ids=lambda c: c.name)
+def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(compiler, optimise):
+    chip = Nrf52840(kitchen(), why=4)
+    core = Core(Image(build_project(wake_word(), BOARD, compiler, optimise)), chip)
+    core.run(lambda: chip.at == len(chip.samples) and not chip.transmitting)
+    hello, test, *rest = told(chip)
+    assert isinstance(hello, Hello) and (hello.reset, hello.fault_address) == ("software", 0)
+    assert (hello.board, hello.clock_hz, hello.definition) == ("nrf52840_dk", 64_000_000, wake_word().digest[:16])
+    assert test == SelfTest(1, True)
+    events = replay(wake_word(), make_engine(wake_word()), kitchen()).events
+    assert [(a.sample, a.label, a.score_count) for a in rest] == [(e.sample, e.label, e.score_count) for e in events]
+    assert len(events) == 2 and all(isinstance(a, Alert) and not a.torn for a in rest)
+    assert chip.read(0x40000400) == 0, "the reset reason was not cleared, and would be told again"
+    assert core.priority[29] < core.priority[2], "the UART must not keep the microphone waiting"
+
+
+def duty(plan: Plan, folder, on_blocks: int, off_ms: int):
+    """The project, with a duty window in its ts_app.h."""
+    project = write_project(plan, BOARD, folder)
+    path = folder / "ts_app.h"
+    text = path.read_text()
+    for name, value in {"ON_BLOCKS": on_blocks, "OFF_BLOCKS": 0, "OFF_MS": off_ms, "STATUS_BLOCKS": on_blocks}.items():
+        text = re.sub(rf"(#define TS_{name} +)\d+", rf"\g<1>{value}", text)
+    path.write_text(text)
+    return project
+
+
+def test_deep_sleep_lasts_so_long_with_the_crystal_off_and_the_watchdog_fed(tmp_path):
+    """A second of sound and 30 s of sleep by turns; the RTC's 24 bits wrap after 512 s."""
+    turns = 18
+    chip = Nrf52840(np.zeros(16_000 * turns, np.int16))
+    program = build_project(wake_word(), BOARD, project=duty(wake_word(), tmp_path, 100, 30_000))
+    Core(Image(program), chip).run(lambda: chip.at == len(chip.samples) and not chip.transmitting)
+    records = told(chip)[2:]
+    assert len(records) == turns and all(isinstance(r, Status) for r in records)
+    assert chip.ns / SECOND > 520
+    for turn, status in enumerate(records):
+        assert status.seconds - records[0].seconds == pytest.approx(31 * turn, abs=0.01 * (turn + 1))
+    assert chip.crystal_ns / SECOND < turns + 1, "the crystal ran through the deep sleep"
+    assert chip.watchdog_s == pytest.approx(2, abs=0.01)
+    assert max(np.diff(chip.fed)) / SECOND < 0.75 * chip.watchdog_s
+
+
+@cache
+def rows(count: int) -> np.ndarray:
+    """Of the accelerometer: 12 bits, left-justified."""
+    return np.random.default_rng(5).integers(-2048, 2048, (count, 3)).astype(np.int16) * 16
+
+
+@pytest.mark.parametrize("rate_hz, range_g, block_ms", [(400, 4, 100), (1344, 2, 62.5), (50, 8, 100)])
+def test_the_accelerometer_s_rows_reach_the_app_as_they_are(tmp_path, rate_hz, range_g, block_ms):
+    """Blocks of 40, of 84 and of 5 rows: batches of 16 end in and across blocks; the last has a batch a block."""
+    (tmp_path / "app.toml").write_text(SHAKE.format(rate_hz=rate_hz, range_g=range_g, block_ms=block_ms))
+    plan = plan_file(tmp_path)
+    (x,) = plan.x
+    sensor = Lis3dh(rows(20 * x.shape[0]))
+    chip = Nrf52840(np.zeros(0), sensor=sensor)
+    core = Core(Image(build_project(plan, BOARD, more=STRICT)), chip)
+    seen: list[np.ndarray] = []
+    core.call(f"{plan.name}_push", lambda at: seen.append(np.frombuffer(core.uc.mem_read(at, x.size * 2), np.int16)))
+
+    def tick() -> None:
+        chip.sense()
+        chip.after(int(SECOND / sensor.rate_hz) if sensor.on else SECOND // 1000, tick)
+
+    chip.after(0, tick)
+    core.run(lambda: not sensor.left and not chip.raised())
+    heard = np.concatenate(seen[golden(plan).blocks :])
+    assert heard.size > 18 * x.size and np.array_equal(heard, rows(20 * x.shape[0]).reshape(-1)[: heard.size])
+    assert sensor.overruns == 0 and sensor.rate_hz == rate_hz and sensor.registers[0x23] >> 4 & 3 == {2: 0, 4: 1, 8: 2}[range_g]
+    assert sensor.registers[0x23] & 0x88 == 0x88
+    assert chip.crystal_ns / SECOND < 0.1, "the crystal is only for the UART"
+
+
+def test_what_the_sensor_cannot_do_is_refused(tmp_path):
+    (tmp_path / "app.toml").write_text(SHAKE.format(rate_hz=400, range_g=16, block_ms=100))
+    with pytest.raises(BuildError, match="does not measure up to 16 g") as error:
+        write_project(plan_file(tmp_path), BOARD, tmp_path / "out")
+    assert error.value.help == "range_g = 2 or 4 or 8"
+
+
+def test_registers_are_those_of_the_manufacturer_s_description():
+    check_registers(
+        BOARD.folder / "board.c",
+        "nrf52840.svd",
+        interrupts={"UARTE_IRQ": "UARTE0", "SPIM_IRQ": "SPIM0", "GPIOTE_IRQ": "GPIOTE", "RTC_IRQ": "RTC1", "PDM_IRQ": "PDM"},
+        fields={
+            "LFCLK_CRYSTAL": ("CLOCK", "LFCLKSRC", "SRC", "Xtal"),
+            "LFCLK_RC": ("CLOCK", "LFCLKSRC", "SRC", "RC"),
+            "RESETREAS_PIN": ("POWER", "RESETREAS", "RESETPIN", None),
+            "RESETREAS_WATCHDOG": ("POWER", "RESETREAS", "DOG", None),
+            "RESETREAS_SOFTWARE": ("POWER", "RESETREAS", "SREQ", None),
+            "RESETREAS_LOCKUP": ("POWER", "RESETREAS", "LOCKUP", None),
+            "PIN_SENSE_HIGH": ("P0", "PIN_CNF0", "SENSE", "High"),
+            "UARTE_ON": ("UARTE0", "ENABLE", "ENABLE", "Enabled"),
+            "UARTE_115200": ("UARTE0", "BAUDRATE", "BAUDRATE", "Baud115200"),
+            "UARTE_INT_ENDTX": ("UARTE0", "INTENSET", "ENDTX", None),
+            "UARTE_INT_TXSTOPPED": ("UARTE0", "INTENSET", "TXSTOPPED", None),
+            "RTC_INT_OVRFLW": ("RTC1", "INTENSET", "OVRFLW", None),
+            "RTC_INT_COMPARE0": ("RTC1", "INTENSET", "COMPARE0", None),
+            "WDT_RUNS_ASLEEP": ("WDT", "CONFIG", "SLEEP", "Run"),
+            "WDT_RELOAD": ("WDT", "RR0", "RR", "Reload"),
+            "PDM_1280K": ("PDM", "PDMCLKCTRL", "FREQ", "1280K"),
+            "PDM_RATIO80": ("PDM", "RATIO", "RATIO", "Ratio80"),
+            "PDM_MONO": ("PDM", "MODE", "OPERATION", "Mono"),
+            "PDM_LEFT_RISING": ("PDM", "MODE", "EDGE", "LeftRising"),
+            "PDM_INT_STARTED": ("PDM", "INTENSET", "STARTED", None),
+            "PDM_INT_END": ("PDM", "INTENSET", "END", None),
+            "SPIM_ON": ("SPIM0", "ENABLE", "ENABLE", "Enabled"),
+            "SPIM_4M": ("SPIM0", "FREQUENCY", "FREQUENCY", "M4"),
+            "SPIM_INT_END": ("SPIM0", "INTENSET", "END", None),
+        },
+    )
