@@ -42,6 +42,9 @@ class Chip:
     def write(self, address: int, value: int) -> None:
         raise AssertionError(f"the chip has no register to write at {address:#010x} ({value:#x})")
 
+    def sleeps(self, deep: bool) -> None:
+        """The core sleeps; deep: with SLEEPDEEP."""
+
     def raised(self) -> set[int]:
         """Interrupt lines that are raised now."""
         raise NotImplementedError
@@ -122,15 +125,14 @@ class Core:
             self.resets += 1
             self.uc.emu_stop()
         else:
-            assert address in (0xE000E010, 0xE000E014, 0xE000E018, 0xE000ED10), f"{address:#x} is no register of a Cortex-M"
+            assert address in (0xE000E010, 0xE000E014, 0xE000E018, 0xE000ED08, 0xE000ED10), f"{address:#x} is no register of a Cortex-M"
 
     # --- running ------------------------------------------------------------------------------------------------
 
-    def run(self, until: Callable[[], bool]) -> None:
-        """From the reset until `until` holds while the core sleeps, or until it resets."""
-        stack, start = self._word(self.chip.vectors), self._word(self.chip.vectors + 4)
-        self.uc.reg_write(arm.UC_ARM_REG_SP, stack)
-        pc = start
+    def run(self, until: Callable[[], bool], start: int | None = None) -> None:
+        """From the reset until `until` holds while the core sleeps, or until it resets.  start: where a boot ROM goes on."""
+        self.uc.reg_write(arm.UC_ARM_REG_SP, self._word(self.chip.vectors))
+        pc = self._word(self.chip.vectors + 4) if start is None else start
         while True:
             self._start(pc, self.pad)
             if self.resets:
@@ -139,6 +141,7 @@ class Core:
             code = bytes(self.uc.mem_read(pc, 2))
             assert code in (WFI, UNMASK), f"the core stopped at {pc:#x} in {self.image.function_at(pc)}"
             if code == WFI:
+                self.chip.sleeps(bool(self._ppb.get(0xE000ED10, 0) & 4))
                 while not self.waiting():
                     if until():
                         return

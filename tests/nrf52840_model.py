@@ -6,10 +6,11 @@ once.  What a peripheral must have been told before it works is asserted where i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 from board_model import Chip
+from lis3dh_model import Lis3dh
 
 CLOCK, UARTE0, SPIM0, GPIOTE, WDT, RTC1, PDM, NVMC = (
     0x40000000, 0x40002000, 0x40003000, 0x40006000, 0x40010000, 0x40011000, 0x4001D000, 0x4001E000,
@@ -53,8 +54,8 @@ class Nrf52840(Chip):
     """samples: what the microphone hears, or the rows that the accelerometer gives.  sent: what has left the UART."""
 
     cpu = "UC_CPU_ARM_CORTEX_M4"
-    memories = {0: 1 << 20, 0x20000000: 256 << 10}
-    spaces = {0x40000000: 0x30000, 0x50000000: 0x1000}
+    memories: ClassVar = {0: 1 << 20, 0x20000000: 256 << 10}
+    spaces: ClassVar = {0x40000000: 0x30000, 0x50000000: 0x1000}
     vectors = 0
 
     def __init__(self, samples: np.ndarray, why: int = 0, sensor: Lis3dh | None = None):
@@ -232,7 +233,7 @@ class Nrf52840(Chip):
     def fill(self) -> None:
         """One buffer, and the next: the pointer is taken over at STARTED, and may be written from then on."""
         start, length = self.memory[PDM + 0x560], self.memory[PDM + 0x564]
-        assert 0x20000000 <= start and start + 2 * length <= 0x20040000 and start % 4 == 0
+        assert start >= 0x20000000 and start + 2 * length <= 0x20040000 and start % 4 == 0
         self.happens(PDM + 0x100)
 
         def ended():
@@ -283,49 +284,3 @@ class Nrf52840(Chip):
             self.sensor.sample()
         if self.sensor.interrupt() and not before and self.pin(self.sensor.interrupt_pin) >> 16 == 2:
             self.happens(GPIOTE + 0x17C)
-
-
-class Lis3dh:
-    """The accelerometer, from ST DocID17530 Rev 2: registers, and a FIFO that gives rows of x, y, z, left-justified."""
-
-    interrupt_pin, select_pin = 32 + 3, 32 + 12
-
-    def __init__(self, rows: np.ndarray):
-        self.rows: Iterator[np.ndarray] = iter(rows)
-        self.registers = dict.fromkeys((0x20, 0x22, 0x23, 0x24, 0x2E), 0) | {0x20: 0x07}
-        self.fifo: list[np.ndarray] = []
-        self.overruns = 0
-        self.left = True
-
-    @property
-    def on(self) -> bool:
-        return self.registers[0x20] >> 4 != 0
-
-    @property
-    def rate_hz(self) -> float:
-        return {2: 10, 3: 25, 4: 50, 5: 100, 6: 200, 7: 400, 9: 1344}[self.registers[0x20] >> 4]
-
-    def sample(self) -> None:
-        row = next(self.rows, None)
-        self.left = row is not None
-        if row is None or self.registers[0x2E] >> 6 != 2 or not self.registers[0x24] & 0x40:
-            return
-        self.fifo.append(row)
-        if len(self.fifo) > 32:
-            del self.fifo[0]
-            self.overruns += 1
-
-    def interrupt(self) -> bool:
-        return bool(self.registers[0x22] & 0x04) and len(self.fifo) >= (self.registers[0x2E] & 31)
-
-    def transfer(self, told: bytes) -> bytes:
-        address = told[0] & 0x3F
-        if not told[0] & 0x80:
-            assert address in self.registers and len(told) == 2, f"register {address:#x} was written"
-            self.registers[address] = told[1]
-            if address == 0x2E and told[1] >> 6 == 0:
-                self.fifo.clear()
-            return bytes(2)
-        assert told[0] & 0x40 and address == 0x28 and len(told) % 6 == 1, "a burst of whole rows"
-        rows = [self.fifo.pop(0) for _ in range(len(told) // 6)]  # IndexError: more than there are
-        return b"\xff" + np.array(rows, "<i2").tobytes()

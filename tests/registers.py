@@ -9,6 +9,7 @@ from pathlib import Path
 from shared import shared
 
 REGISTER = re.compile(r"#define (\w+?)_(\w+)\s+REGISTER\((0x[0-9a-f]+)u?, (0x[0-9a-f]+)\)")
+MACRO = re.compile(r"#define (\w+)\((\w+)\)\s+(.+?)(?:\s+/\*.*)?$", re.M)
 CONSTANT = re.compile(r"\b([A-Z][A-Z0-9_]+) = ((?:0x)?[0-9a-f]+(?: << \d+)?)\b")
 
 
@@ -27,7 +28,9 @@ class Chip:
     def _own(self, name: str) -> ElementTree.Element:
         peripheral = self.peripherals[name]
         own = peripheral.find("registers")
-        return self._own(peripheral.attrib["derivedFrom"]) if own is None else own
+        if own is None and "derivedFrom" in peripheral.attrib:
+            return self._own(peripheral.attrib["derivedFrom"])
+        return peripheral if own is None else own
 
     def field(self, peripheral: str, register: str, field: str) -> ElementTree.Element:
         found = [
@@ -71,18 +74,37 @@ def low_bit(field: ElementTree.Element) -> int:
     return int(field.findtext("lsb") or field.findtext("bitOffset"))
 
 
-def check_registers(source: Path, svd: str, interrupts: dict[str, str], fields: dict[str, tuple[str, str, str, str | None]]) -> None:
+def macros(text: str) -> dict:
+    """Macros of one argument that name addresses, as functions."""
+    known: dict = {"REGISTER": lambda base, offset: base + offset, "TS_REGISTER": lambda address: address}
+    for name, argument, body in MACRO.findall(text):
+        if "REGISTER" in body or body.startswith("(0x"):
+            body = re.sub(r"\b(0x[0-9a-f]+|\d+)u\b", r"\1", body).replace(" / ", " // ")
+            known[name] = eval(f"lambda {argument}: {body}", known)
+    return known
+
+
+def check_registers(
+    source: Path,
+    svd: str,
+    interrupts: dict[str, str],
+    numbered: dict[str, dict[int, str]],
+    fields: dict[str, tuple[str, str, str, str | None]],
+) -> None:
     """Every REGISTER() of a source has the address of its name; interrupts have their numbers, and constants their field and value.
 
-    fields: constant → peripheral, register, field and the name of the value; None where it is the field's single bit.
+    numbered: a macro for registers of pins or channels → number → register.
+    fields:   constant → peripheral, register, field and the name of the value; None where it is the field's single bit.
     """
     chip, text = Chip(shared("data", "svd", svd)), source.read_text(encoding="utf-8")
     found = REGISTER.findall(text)
     assert len(found) > 30
-    for peripheral, register, base, offset in found:
-        entries = chip.at.get(int(base, 0) + int(offset, 0), [])
-        names = {other for _, other, _ in entries}
-        assert plain(register) in names, f"{peripheral}_{register} lies where {sorted(names)} is"
+    named = [(f"{peripheral}_{register}", register, int(base, 0) + int(offset, 0)) for peripheral, register, base, offset in found]
+    known = macros(text)
+    named += [(f"{macro}({n})", register, known[macro](n)) for macro, some in numbered.items() for n, register in some.items()]
+    for name, register, address in named:
+        names = {other for _, other, _ in chip.at.get(address, [])}
+        assert plain(register) in names, f"{name} lies where {sorted(names)} is"
     constants = {name: eval(value) for name, value in CONSTANT.findall(text)}
     for name, peripheral in interrupts.items():
         numbers = {int(i.findtext("value")) for i in chip.peripherals[peripheral].iter("interrupt")}

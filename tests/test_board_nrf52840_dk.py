@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
 import numpy as np
 import pytest
 from bare import use_cache
+from board_firmware import STRICT, kitchen, rows, told, wake_word, with_duty, write_shake
 from board_model import Core
-from command import APP, KITCHEN
-from nrf52840_model import SECOND, Lis3dh, Nrf52840
+from lis3dh_model import Lis3dh
+from nrf52840_model import SECOND, Nrf52840
 from registers import check_registers
 
 from tinystream.app.planning import plan_file
@@ -20,49 +18,15 @@ from tinystream.firmware.cross import cross_compilers
 from tinystream.firmware.golden import golden
 from tinystream.firmware.image import Image
 from tinystream.firmware.project import build_project, write_project
-from tinystream.io.recording import read_recording
-from tinystream.io.records import Alert, Hello, Reader, SelfTest, Status
-from tinystream.plan.plan import Plan
-from tinystream.run.replay import blocks_of, make_engine, replay
+from tinystream.io.records import Alert, Hello, SelfTest, Status
+from tinystream.run.replay import make_engine, replay
 
 BOARD = find_board("nrf52840_dk")
-STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")
-SHAKE = """
-name = "shake"
-[source]
-kind     = "imu"
-rate_hz  = {rate_hz}
-axes     = ["x", "y", "z"]
-range_g  = {range_g}
-block_ms = {block_ms}
-[[stage]]
-kind      = "biquad"
-type      = "highpass"
-cutoff_hz = 1
-order     = 2
-"""
 
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path_factory):
     use_cache(monkeypatch, tmp_path_factory)
-
-
-@cache
-def wake_word() -> Plan:
-    return plan_file(APP)
-
-
-@cache
-def kitchen() -> np.ndarray:
-    return blocks_of(wake_word(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: 14 * 16_000]).reshape(-1)
-
-
-def told(chip: Nrf52840) -> list:
-    reader = Reader()
-    records = list(reader.push(bytes(chip.sent)))
-    assert reader.broken == reader.missing == 0
-    return records
 
 
 @pytest.mark.parametrize("optimise", ["-Os", "-O3"])
@@ -82,22 +46,11 @@ def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(compiler, op
     assert core.priority[29] < core.priority[2], "the UART must not keep the microphone waiting"
 
 
-def duty(plan: Plan, folder, on_blocks: int, off_ms: int):
-    """The project, with a duty window in its ts_app.h."""
-    project = write_project(plan, BOARD, folder)
-    path = folder / "ts_app.h"
-    text = path.read_text()
-    for name, value in {"ON_BLOCKS": on_blocks, "OFF_BLOCKS": 0, "OFF_MS": off_ms, "STATUS_BLOCKS": on_blocks}.items():
-        text = re.sub(rf"(#define TS_{name} +)\d+", rf"\g<1>{value}", text)
-    path.write_text(text)
-    return project
-
-
 def test_deep_sleep_lasts_so_long_with_the_crystal_off_and_the_watchdog_fed(tmp_path):
     """A second of sound and 30 s of sleep by turns; the RTC's 24 bits wrap after 512 s."""
     turns = 18
     chip = Nrf52840(np.zeros(16_000 * turns, np.int16))
-    program = build_project(wake_word(), BOARD, project=duty(wake_word(), tmp_path, 100, 30_000))
+    program = build_project(wake_word(), BOARD, project=with_duty(wake_word(), BOARD, tmp_path, 100, 30_000))
     Core(Image(program), chip).run(lambda: chip.at == len(chip.samples) and not chip.transmitting)
     records = told(chip)[2:]
     assert len(records) == turns and all(isinstance(r, Status) for r in records)
@@ -109,17 +62,10 @@ def test_deep_sleep_lasts_so_long_with_the_crystal_off_and_the_watchdog_fed(tmp_
     assert max(np.diff(chip.fed)) / SECOND < 0.75 * chip.watchdog_s
 
 
-@cache
-def rows(count: int) -> np.ndarray:
-    """Of the accelerometer: 12 bits, left-justified."""
-    return np.random.default_rng(5).integers(-2048, 2048, (count, 3)).astype(np.int16) * 16
-
-
 @pytest.mark.parametrize("rate_hz, range_g, block_ms", [(400, 4, 100), (1344, 2, 62.5), (50, 8, 100)])
 def test_the_accelerometer_s_rows_reach_the_app_as_they_are(tmp_path, rate_hz, range_g, block_ms):
     """Blocks of 40, of 84 and of 5 rows: batches of 16 end in and across blocks; the last has a batch a block."""
-    (tmp_path / "app.toml").write_text(SHAKE.format(rate_hz=rate_hz, range_g=range_g, block_ms=block_ms))
-    plan = plan_file(tmp_path)
+    plan = plan_file(write_shake(tmp_path, rate_hz, range_g, block_ms))
     (x,) = plan.x
     sensor = Lis3dh(rows(20 * x.shape[0]))
     chip = Nrf52840(np.zeros(0), sensor=sensor)
@@ -141,9 +87,8 @@ def test_the_accelerometer_s_rows_reach_the_app_as_they_are(tmp_path, rate_hz, r
 
 
 def test_what_the_sensor_cannot_do_is_refused(tmp_path):
-    (tmp_path / "app.toml").write_text(SHAKE.format(rate_hz=400, range_g=16, block_ms=100))
     with pytest.raises(BuildError, match="does not measure up to 16 g") as error:
-        write_project(plan_file(tmp_path), BOARD, tmp_path / "out")
+        write_project(plan_file(write_shake(tmp_path, 400, 16, 100)), BOARD, tmp_path / "out")
     assert error.value.help == "range_g = 2 or 4 or 8"
 
 
@@ -152,6 +97,12 @@ def test_registers_are_those_of_the_manufacturer_s_description():
         BOARD.folder / "board.c",
         "nrf52840.svd",
         interrupts={"UARTE_IRQ": "UARTE0", "SPIM_IRQ": "SPIM0", "GPIOTE_IRQ": "GPIOTE", "RTC_IRQ": "RTC1", "PDM_IRQ": "PDM"},
+        numbered={
+            "GPIO_OUTSET": {0: "OUTSET", 40: "OUTSET"},
+            "GPIO_OUTCLR": {0: "OUTCLR", 40: "OUTCLR"},
+            "GPIO_IN": {0: "IN", 40: "IN"},
+            "GPIO_PIN_CNF": {0: "PIN_CNF0", 31: "PIN_CNF31", 32: "PIN_CNF0", 47: "PIN_CNF15"},
+        },
         fields={
             "LFCLK_CRYSTAL": ("CLOCK", "LFCLKSRC", "SRC", "Xtal"),
             "LFCLK_RC": ("CLOCK", "LFCLKSRC", "SRC", "RC"),
