@@ -66,6 +66,7 @@ class Firmware(Part):
     files:  the board's C, from its folder; several boards may share a file.
     ran_on: where this board.c was run: hardware, QEMU, or nowhere.
     qemu:   the command that makes QEMU this board.
+    uf2_family: of the chip, where its boot loader takes UF2 files.
     recording: where QEMU puts the recording that takes the sensor's place: TS_RECORDING of board.c.
     """
 
@@ -74,6 +75,7 @@ class Firmware(Part):
     files: tuple[str, ...] = ("board.c",)
     ran_on: str = Field(min_length=1)
     qemu: tuple[str, ...] = ()
+    uf2_family: int | None = Field(default=None, ge=0)
     recording: int | None = Field(default=None, ge=0)
     defines: tuple[str, ...] = ()
 
