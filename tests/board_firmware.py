@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from command import APP, KITCHEN
 
+from tinystream.app.definition import Duty
 from tinystream.app.planning import plan_file
+from tinystream.app.read import load
 from tinystream.emit.compiler import WARNINGS
-from tinystream.firmware.board import Board
-from tinystream.firmware.project import Project, write_project
 from tinystream.io.recording import read_recording
-from tinystream.io.records import Reader, Record
+from tinystream.io.records import Reader, Record, Status
 from tinystream.plan.plan import Plan
 from tinystream.run.replay import blocks_of
 
@@ -66,12 +66,14 @@ def told(chip) -> list[Record]:
     return records
 
 
-def with_duty(plan: Plan, board: Board, folder: Path, on_blocks: int, off_ms: int) -> Project:
-    """The project, with a duty window in its ts_app.h, and a status record at the end of each."""
-    project = write_project(plan, board, folder)
-    path = folder / "ts_app.h"
-    text = path.read_text()
-    for name, value in {"ON_BLOCKS": on_blocks, "OFF_BLOCKS": 0, "OFF_MS": off_ms, "STATUS_BLOCKS": on_blocks}.items():
-        text = re.sub(rf"(#define TS_{name} +)\d+", rf"\g<1>{value}", text)
-    path.write_text(text)
-    return project
+def on_duty(on_s: float, every_s: float) -> Plan:
+    """The wake word in windows."""
+    return load(APP).model_copy(update={"duty": Duty(on_s=on_s, every_s=every_s)}).plan(APP)
+
+
+def check_time(statuses: list[Status]) -> None:
+    """The node's clock went on as its blocks did, also through what it slept."""
+    assert len(statuses) > 1
+    for status in statuses[1:]:
+        blocks_s = (status.sample - statuses[0].sample) / 16_000
+        assert status.seconds - statuses[0].seconds == pytest.approx(blocks_s, abs=0.001 * blocks_s)
