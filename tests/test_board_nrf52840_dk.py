@@ -46,6 +46,13 @@ def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(compiler, op
     assert core.priority[29] < core.priority[2], "the UART must not keep the microphone waiting"
 
 
+@pytest.mark.parametrize("why, reset", [(0, "power"), (1 | 2 | 4, "pin"), (2, "watchdog"), (8, "fault")])
+def test_the_reset_reason_is_told(why, reset):
+    chip = Nrf52840(kitchen()[:0], why=why)
+    Core(Image(build_project(wake_word(), BOARD)), chip).run(lambda: not chip.transmitting)
+    assert told(chip)[0].reset == reset
+
+
 def test_deep_sleep_lasts_so_long_with_the_crystal_off_and_the_watchdog_fed():
     """A second of sound and 30 s of sleep by turns; the RTC's 24 bits wrap after 512 s."""
     turns = 20

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bare import use_cache
 from board_firmware import wake_word
+from command import APP, tinystream
 
 from tinystream.errors import BuildError
 from tinystream.firmware import flash_files
@@ -80,6 +81,14 @@ def test_segments_that_begin_and_end_anywhere(tmp_path):
     (tmp_path / "odd.hex").write_text(intel_hex(ODD))
     objcopy("-I", "ihex", "-O", "binary", "--gap-fill=0xff", tmp_path / "odd.hex", tmp_path / "odd.bin")
     assert (tmp_path / "odd.bin").read_bytes() == binary(ODD)
+
+
+@pytest.mark.parametrize("name, suffix", [("nrf52840_dk", ".hex"), ("raspberry_pi_pico", ".uf2")])
+def test_build_writes_what_the_board_is_loaded_with(tmp_path, name, suffix):
+    done = tinystream("build", APP, "--board", name, "--out", tmp_path)
+    assert (done.code, done.out) == (0, f"{tmp_path}/wake_word.elf\n{tmp_path}/wake_word{suffix}\n"), done.err
+    write_flash_file(tmp_path / "wake_word.elf", find_board(name), tmp_path / f"again{suffix}")
+    assert (tmp_path / f"wake_word{suffix}").read_bytes() == (tmp_path / f"again{suffix}").read_bytes()
 
 
 def test_the_example():

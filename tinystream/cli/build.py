@@ -16,6 +16,7 @@ from tinystream.cli.shared import AppPath, Json, cli, tell
 from tinystream.errors import BuildError, writing
 from tinystream.firmware.board import boards, find_board
 from tinystream.firmware.cross import cross_compiler
+from tinystream.firmware.flash_files import flash_suffix, write_flash_file
 from tinystream.firmware.image import Image
 from tinystream.firmware.project import build_project, write_project
 
@@ -50,7 +51,7 @@ def build(
 ) -> None:
     """Write the app as firmware of a board, and compile it.
 
-    The folder holds all sources, a Makefile and the program, <app>.elf.
+    The folder holds all sources, a Makefile and the program, <app>.elf; for a real board also what it is loaded with, a .hex or .uf2 file.
     """
     plan, target = plan_file(app), find_board(board_name(app, board))
     project = write_project(plan, target, out)
@@ -60,15 +61,19 @@ def build(
     path = out / f"{plan.name}.elf"
     with writing(path, "--out another folder"):
         shutil.copy(program, path)
+    paths, suffix = [path], flash_suffix(target)
+    if suffix:
+        paths.append(path.with_suffix(suffix))
+        write_flash_file(path, target, paths[-1])
     sizes = Image(path).sizes if target.core != "host" else None
     if as_json:
-        told = dict(app=plan.name, definition=plan.digest, board=target.name, program=str(path))
+        told = dict(app=plan.name, definition=plan.digest, board=target.name, program=str(path), load=str(paths[-1]))
         print(json.dumps(told | (dict(code=sizes.code, constants=sizes.constants, variables=sizes.variables) if sizes else {}), indent=2))
         return
     if sizes and target.memory:
         flash, ram = target.memory.flash_bytes, target.memory.ram_bytes
         tell(f"flash {sizes.flash} of {flash} B: code {sizes.code}, constants {sizes.constants}; RAM {sizes.variables} of {ram} B")
-    print(path)
+    print(*paths, sep="\n")
 
 
 def board_name(app: Path, board: str | None) -> str:

@@ -15,6 +15,13 @@ UF2_HAS_FAMILY = 0x2000
 PLACES = {".hex": "Intel HEX", ".uf2": "UF2", ".bin": "what flash holds, from its first byte on"}
 
 
+def flash_suffix(board: Board) -> str | None:
+    """What the board is loaded with; None where a process or an emulator takes the program as it is."""
+    if board.core == "host" or board.firmware is None or board.firmware.qemu:
+        return None
+    return ".hex" if board.firmware.uf2_family is None else ".uf2"
+
+
 def write_flash_file(program: Path, board: Board, out: Path) -> None:
     """The program, an ELF file, in the format that the name of `out` asks for; BuildError where it asks for none that the board takes."""
     segments = Image(program).segments
