@@ -48,8 +48,8 @@ def wake_word() -> Plan:
 
 @cache
 def kitchen() -> np.ndarray:
-    """14 s, with two alerts."""
-    return blocks_of(wake_word(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: 14 * 16_000]).reshape(-1)
+    """7 s, with an alert."""
+    return blocks_of(wake_word(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: 7 * 16_000]).reshape(-1)
 
 
 @cache

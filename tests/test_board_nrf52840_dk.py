@@ -29,9 +29,11 @@ def own_cache(monkeypatch, tmp_path_factory):
     use_cache(monkeypatch, tmp_path_factory)
 
 
-@pytest.mark.parametrize("optimise", ["-Os", "-O3"])
-@pytest.mark.parametrize("compiler", cross_compilers().values(), ids=lambda c: c.name)
-def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(compiler, optimise):
+@pytest.mark.parametrize("name, optimise", [("gcc", "-O3"), ("zig", "-Os")])
+def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(name, optimise):
+    if name not in cross_compilers():
+        pytest.skip(f"needs {name} for Cortex-M")
+    compiler = cross_compilers()[name]
     chip = Nrf52840(kitchen(), why=4)
     core = Core(Image(build_project(wake_word(), BOARD, compiler, optimise)), chip)
     core.run(lambda: chip.at == len(chip.samples) and not chip.transmitting)
@@ -41,7 +43,7 @@ def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(compiler, op
     assert test == SelfTest(1, True)
     events = replay(wake_word(), make_engine(wake_word()), kitchen()).events
     assert [(a.sample, a.label, a.score_count) for a in rest] == [(e.sample, e.label, e.score_count) for e in events]
-    assert len(events) == 2 and all(isinstance(a, Alert) and not a.torn for a in rest)
+    assert len(events) == 1 and all(isinstance(a, Alert) and not a.torn for a in rest)
     assert chip.read(0x40000400) == 0, "the reset reason was not cleared, and would be told again"
     assert core.priority[29] < core.priority[2], "the UART must not keep the microphone waiting"
 

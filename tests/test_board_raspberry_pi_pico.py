@@ -32,8 +32,7 @@ def own_cache(monkeypatch, tmp_path_factory):
 
 @cache
 def twelve_bits() -> np.ndarray:
-    """7 s, with one alert: the model of this core is the slow one."""
-    return kitchen()[: 7 * 16_000] & ~15
+    return kitchen() & ~15
 
 
 @pytest.mark.parametrize("name, optimise", [("gcc", "-O3"), ("zig", "-Os")])

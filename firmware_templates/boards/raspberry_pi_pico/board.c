@@ -125,9 +125,10 @@ enum {
 
 #define CRYSTAL_HZ 12000000u
 #define BAUD 115200u
+#define WATCHDOG_MS (TS_WATCHDOG_MS < 8000 ? TS_WATCHDOG_MS : 8000u)
 
 _Static_assert(TS_CLOCK_HZ == CRYSTAL_HZ * 64 / 4 / 2, "start_pll() and board.toml must agree");
-_Static_assert(TS_WATCHDOG_MS <= 8000, "the watchdog counts 8.3 s at the most, so a block may last 2 s");
+_Static_assert(TS_BLOCK_US <= 4000000, "the watchdog counts 8.3 s at the most, and is fed once a block");
 
 static void on_timer(void);
 static void on_dma(void);
@@ -522,7 +523,7 @@ void board_sleep(void)
  * is kept.  DORMANT would stop the crystal, too, and with it any timer of the chip: only a pin could end it. */
 void board_deep_sleep(uint32_t ms)
 {
-    const uint32_t most = TS_WATCHDOG_MS / 2;
+    const uint32_t most = WATCHDOG_MS / 2;
 
     ts_interrupts(false);
     while (UART_UARTIMSC != 0) {
@@ -556,7 +557,7 @@ static uint32_t watchdog_load;
 
 void board_watchdog_start(uint32_t ms)
 {
-    watchdog_load = ms * 2000;          /* erratum E1: it counts down by two a tick */
+    watchdog_load = (ms < WATCHDOG_MS ? ms : WATCHDOG_MS) * 2000;       /* erratum E1: it counts down by two a tick */
     PSM_WDSEL = WDSEL_ALL_BUT_OSCILLATORS;
     WATCHDOG_LOAD = watchdog_load;
     SET(WATCHDOG_CTRL) = WATCHDOG_ON;   /* and stands still while a debugger halts a core */
