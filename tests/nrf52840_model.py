@@ -186,7 +186,9 @@ class Nrf52840(Chip):
         self.after(at - self.ns, lambda: self.memory[RTC1 + 0x540] == wanted and self.happens(RTC1 + 0x140))
 
     def task_wdt(self, offset: int) -> None:
-        assert self.memory[WDT + 0x504] >= 15 and self.memory[WDT + 0x508] == 1
+        assert self.memory[WDT + 0x504] >= 15 and self.memory[WDT + 0x508] == 1 and self.memory[WDT + 0x50C] == 1, (
+            "runs in sleep, not in debug"
+        )
         self.fed.append(self.ns)
 
     @property
@@ -197,8 +199,7 @@ class Nrf52840(Chip):
 
     def task_uarte(self, offset: int) -> None:
         if offset == 0x00C:
-            self.transmitting = False
-            self.happens(UARTE0 + 0x158)
+            self.after(10_000, self.stopped)
             return
         assert self.memory[UARTE0 + 0x500] == 8 and self.memory[UARTE0 + 0x524] == 0x01D60000, "on, 115200 baud"
         assert self.memory[UARTE0 + 0x50C] == 6 and self.pin(6) & 1 and self.level(6), "TXD is an output, high while idle"
@@ -213,6 +214,10 @@ class Nrf52840(Chip):
             self.happens(UARTE0 + 0x120)
 
         self.after(length * 10 * SECOND // 115200, ended)
+
+    def stopped(self) -> None:
+        self.transmitting = False
+        self.happens(UARTE0 + 0x158)
 
     # --- PDM ----------------------------------------------------------------------------------------------------------
 
