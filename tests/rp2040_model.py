@@ -166,7 +166,8 @@ class Rp2040(Chip):
                 assert new & 0xE0 == 0 and self.pll_hz, "clk_sys has no clock"
         elif base == PLL and offset in (0x0, 0x8, 0xC, 0x4):
             assert not self.memory[CLOCKS + 0x3C] & 1, "the PLL is changed while clk_sys runs from it"
-        elif (base, offset) == (CLOCKS, 0x30) and new & 3 == 2:
+        elif (base, offset) == (CLOCKS, 0x30):
+            assert new & 3 == 2, "of the three sources of clk_ref the crystal is the exact one"
             assert self.memory[XOSC] == 0xFABAA0 and self.memory[XOSC + 0xC] * 256 >= 0.9 * CRYSTAL_HZ / 1000, "the crystal takes 1 ms"
         elif (base, offset) == (WATCHDOG, 0x2C):
             assert new & 0x1FF == 12 and new & 1 << 9, "a tick a microsecond"
@@ -226,7 +227,8 @@ class Rp2040(Chip):
     def sleeps(self, deep: bool) -> None:
         self.deep = deep and not self.running
         if self.deep:
-            assert self.memory[CLOCKS + 0xAC] & 1 << 5, "the timer stands still in SLEEP"
+            assert self.memory[CLOCKS + 0xAC] & 1 << 5 and self.memory[CLOCKS + 0xAC] & 1 << 12, "timer and watchdog stand still in SLEEP"
+            assert self.memory[CLOCKS + 0xA8] == 0, "what is not needed goes on in SLEEP"
             assert not self.fifo, "the UART stands still in SLEEP"
 
     def pass_time(self) -> bool:
@@ -249,7 +251,7 @@ class Rp2040(Chip):
     def transmit(self, byte: int) -> None:
         m = self.memory
         divisor = m[UART0 + 0x24] + m[UART0 + 0x28] / 64
-        assert abs(self.peri_hz / 16 / divisor / BAUD - 1) < 0.01, f"{self.peri_hz / 16 / divisor:.0f} baud"
+        assert abs(self.peri_hz / 16 / divisor / BAUD - 1) < 0.001, f"{self.peri_hz / 16 / divisor:.0f} baud"
         assert m[UART0 + 0x30] & 0x101 == 0x101 and m[UART0 + 0x2C] & 0x7E == 0x70, "on, 8N1, FIFOs"
         assert m[IO + 4] & 31 == 2 and not m[PADS + 4] & 0x80, "GP0 is the UART's"
         assert len(self.fifo) < 32, "a byte into a full FIFO"

@@ -70,7 +70,14 @@ def test_a_reset_of_the_core_alone_starts_again_from_running_clocks_and_dma():
     assert hello.reset == "software" and test.passed
 
 
-@pytest.mark.parametrize("reasons, reset", [({0x40064008: 1 << 16}, "pin"), ({0x40064008: 0}, "unknown")])
+@pytest.mark.parametrize(
+    "reasons, reset",
+    [
+        ({0x40064008: 1 << 16}, "pin"),
+        ({0x40064008: 0}, "unknown"),
+        ({0x40058008: 1, 0x4005800C: 0x7A5F0A17}, "watchdog"),  # with what the firmware has left in SCRATCH0
+    ],
+)
 def test_the_reset_reason_is_told(reasons, reset):
     chip = Rp2040(twelve_bits()[:0])
     chip.memory |= reasons

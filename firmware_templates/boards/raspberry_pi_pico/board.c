@@ -84,8 +84,7 @@ enum { UART_BUSY = 1 << 3, UART_TXFF = 1 << 5, UART_TX = 1 << 5, UART_8N1 = 3 <<
 #define DMA_READ_ADDR(channel)  TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x00)
 #define DMA_WRITE_ADDR(channel) TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x04)
 #define DMA_COUNT(channel)      TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x08)
-#define DMA_CTRL_TRIG(channel)  TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x0c)
-#define DMA_CTRL(channel)       TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x10)     /* the same, and starts nothing */
+#define DMA_CTRL(channel)       TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x10)     /* AL1_CTRL: starts nothing */
 #define DMA_WRITE_ADDR_TRIG(channel) TS_REGISTER(0x50000000u + 0x40u * (channel) + 0x2c)     /* and that starts it */
 #define DMA_INTR                REGISTER(0x50000000u, 0x400)
 #define DMA_INTE0               REGISTER(0x50000000u, 0x404)
