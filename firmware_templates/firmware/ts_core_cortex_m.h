@@ -41,6 +41,32 @@ static inline void ts_set_priority(uint32_t number, uint32_t priority)
     *word = (*word & ~(3u << shift)) | priority << shift;
 }
 
+/* As if the peripheral had asked for it. */
+static inline void ts_pend_irq(uint32_t number)
+{
+    TS_REGISTER(0xe000e200u + 4 * (number / 32)) = 1u << number % 32;       /* NVIC_ISPR */
+}
+
+#ifdef TS_NO_SYSTICK            /* the chip's maker has left it out: the board's ticks are the core's cycles */
+
+uint32_t board_ticks(void);
+
+static inline void ts_cycles_start(void)
+{
+}
+
+static inline uint32_t ts_cycles(void)
+{
+    return board_ticks();
+}
+
+static inline uint32_t ts_cycles_since(uint32_t before)
+{
+    return board_ticks() - before;
+}
+
+#else
+
 /* SysTick counts the core's cycles down from 2**24 - 1; a step that takes longer is seen modulo that. */
 static inline void ts_cycles_start(void)
 {
@@ -58,6 +84,8 @@ static inline uint32_t ts_cycles_since(uint32_t before)
 {
     return (before - ts_cycles()) & 0xffffff;
 }
+
+#endif
 
 /* Where the last fault was, if that is why the board has started again; else 0. */
 uint32_t ts_fault_address(void);
