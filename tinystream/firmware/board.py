@@ -67,7 +67,8 @@ class Firmware(Part):
     ran_on: where this board.c was run: hardware, QEMU, or nowhere.
     qemu:   the command that makes QEMU this board.
     uf2_family: of the chip, where its boot loader takes UF2 files.
-    recording: where QEMU puts the recording that takes the sensor's place: TS_RECORDING of board.c.
+    recording: where QEMU puts the recording that takes the sensor's place: TS_RECORDING of board.c; without, it comes on the serial line.
+    emulated: more defines, of the build that QEMU runs, where that is another one than the chip's.
     """
 
     start: Literal["cortex_m", "riscv", "hosted"]
@@ -78,6 +79,7 @@ class Firmware(Part):
     uf2_family: int | None = Field(default=None, ge=0)
     recording: int | None = Field(default=None, ge=0)
     defines: tuple[str, ...] = ()
+    emulated: tuple[str, ...] = ()
 
 
 class Board(Part):

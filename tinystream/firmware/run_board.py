@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 
 from tinystream.errors import BuildError
 from tinystream.firmware.board import Board
+from tinystream.io.feed import feed
 
 LIMIT_S = 120
 
@@ -43,17 +47,42 @@ def run_board(
         recording.write_bytes(struct.pack("<I", len(blocks)) + blocks.tobytes())
         command = [*board.firmware.qemu, "-display", "none", "-monitor", "none", "-serial", "stdio", "-semihosting"]
         command += ["-icount", icount] if icount else []
+        if board.firmware.recording is None:
+            return fed(board, [*command, "-kernel", str(program), *more], feed(blocks), limit_s)
         command += ["-kernel", str(program), "-device", f"loader,file={recording},addr=0x{board.firmware.recording:x},force-raw=on", *more]
         return finished(board, command, b"", limit_s)
+
+
+def fed(board: Board, command: list[str], given: bytes, limit_s: float) -> bytes:
+    """What it has written by its end, where samples come on the serial line: from its first record on, as it hears nothing before."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout, "a pipe"
+        limit = threading.Timer(limit_s, process.kill)
+        limit.start()
+        written = b""
+        while written.count(0) < 2 and (more := os.read(process.stdout.fileno(), 4096)):
+            written += more
+        rest, errors = process.communicate(given)
+        limit.cancel()
+    if process.returncode == -signal.SIGKILL:
+        raise endless(board, limit_s)
+    return checked(subprocess.CompletedProcess(command, process.returncode, written + rest, errors))
 
 
 def finished(board: Board, command: list[str], given: bytes, limit_s: float) -> bytes:
     try:
         done = subprocess.run(command, input=given, capture_output=True, timeout=limit_s)
     except subprocess.TimeoutExpired:
-        what = f"the firmware of '{board.name}' has not ended within {limit_s:g} s"
-        raise BuildError(what, "a shorter recording, or more time") from None
+        raise endless(board, limit_s) from None
+    return checked(done)
+
+
+def endless(board: Board, limit_s: float) -> BuildError:
+    return BuildError(f"the firmware of '{board.name}' has not ended within {limit_s:g} s", "a shorter recording, or more time")
+
+
+def checked(done: subprocess.CompletedProcess[bytes]) -> bytes:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        raise BuildError(f"{command[0]} ended with code {done.returncode}: {said}")
+        raise BuildError(f"{done.args[0]} ended with code {done.returncode}: {said}")
     return done.stdout
