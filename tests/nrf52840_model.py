@@ -1,4 +1,4 @@
-"""What of an nRF52840 the firmware of its board touches, written from the Product Specification v1.7 and not from board.c.
+"""What of an nRF52840 the firmware of its board touches, written from the chip's description and not from board.c.
 
 Tasks and events behave as the chapter Peripheral interface says; EasyDMA as the chapters PDM, UARTE and SPIM say.  The crystals start at
 once.  What a peripheral must have been told before it works is asserted where it starts.

@@ -1,4 +1,4 @@
-"""What of an RP2040 the firmware of its board touches, written from the RP2040 Datasheet and not from board.c.
+"""What of an RP2040 the firmware of its board touches, written from the chip's description and not from board.c.
 
 With the boot ROM's last step: 256 bytes of flash, their CRC, and a jump into them.  Crystal and PLL start at once; what a block must have
 been told before it works is asserted where it starts, and a block that is held in reset cannot be spoken to.
@@ -397,7 +397,7 @@ class Rp2040(Chip):
         if self.sensor.interrupt() and not before and self.memory[PADS + 4 * 20 + 4] & 0x40:
             self.edges |= 8 << 20 % 8 * 4
 
-    # --- SSI and the flash behind it: 4.10; W25Q16JV, 8.2.11 ----------------------------------------------------------
+    # --- SSI and the flash behind it: 4.10; W25Q16JV, BBh ----------------------------------------------------------
 
     def write_ssi(self, offset: int, value: int) -> None:
         m = self.memory

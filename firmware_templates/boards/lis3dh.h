@@ -3,7 +3,7 @@
  * Samples gather in its FIFO, and pin INT1 rises when there are LIS3DH_BATCH.  One burst reads them: the address runs from OUT_X_L to
  * OUT_Z_H and begins again.  Values are left-justified, so 32768 is the full scale of 2, 4 and 8 g (16 g has another sensitivity).
  * SPI mode 3, up to 10 MHz, most significant bit first.
- * Source: ST DocID17530 Rev 2, LIS3DH, 3.2 (full scale), 5.1 (FIFO), 6.2 (SPI), 8 (registers).
+ * Source: ST DocID17530 Rev 2, LIS3DH, 2.1 (sensitivity), 5.1 (FIFO), 6.2 (SPI), 8 (registers).
  */
 #ifndef LIS3DH_H
 #define LIS3DH_H
@@ -24,7 +24,7 @@
 
 enum { LIS3DH_CTRL_REG1 = 0x20, LIS3DH_CTRL_REG3 = 0x22, LIS3DH_CTRL_REG4 = 0x23, LIS3DH_CTRL_REG5 = 0x24, LIS3DH_FIFO_CTRL = 0x2e };
 
-/* ODR, table 31; 1344 Hz is what 1.25 kHz of older sheets has become */
+/* ODR of CTRL_REG1; 1344 Hz is what older sheets call 1.25 kHz */
 #define LIS3DH_RATE                     \
     (TS_SAMPLE_HZ_NUMERATOR == 10  ? 2u \
    : TS_SAMPLE_HZ_NUMERATOR == 25  ? 3u \

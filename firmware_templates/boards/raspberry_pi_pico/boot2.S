@@ -2,7 +2,7 @@
  *
  * The boot ROM copies the first 256 bytes of flash to RAM, compares their CRC and runs them (RP2040 Datasheet, 2.8.1.3).  What follows has
  * the flash read two bits at a time, without a command before each address: "Fast Read Dual I/O" (0xbb) with mode bits that say so
- * (W25Q16JV, Rev H, 8.2.11).  No bit of the flash's status has to be set for that, unlike for four bits at a time.
+ * (W25Q16JV, BBh).  No bit of the flash's status has to be set for that, unlike for four bits at a time.
  * The SSI is the one of the datasheet's 4.10; it can be told things only while it is off.
  */
     .syntax unified
