@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,11 +105,19 @@ class Image:
         self.path = path
         with path.open("rb") as file:
             elf = ELFFile(file)
+            self.architecture = elf["e_machine"]
             self.segments = [Segment(s["p_paddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             section_bytes = {s.name: s["sh_size"] for s in elf.iter_sections()}
             table = elf.get_section_by_name(".symtab")
             assert isinstance(table, SymbolTableSection), f"{path} has no symbols: it was stripped"
             symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
+            self._bytes = {s["st_value"] & ~1: s["st_size"] for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"}
+            # $t and $d say where code and data begin; without them all is code, for what has no constants in it has no $d
+            index, text = elf.get_section_index(".text"), elf.get_section_by_name(".text")
+            marks = [s for s in table.iter_symbols() if s["st_shndx"] == index and s.name[:2] in ("$t", "$d")]
+            self._marks = sorted((mark["st_value"] & ~1, mark.name[:2]) for mark in marks)
+            assert text is not None, f"{path} has no code"
+            self._end = text["sh_addr"] + text["sh_size"]
         loaded = section_bytes.get(".data", 0)  # start values lie in flash, too
         self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
         self.symbols = {name: value for name, value, _, bind in symbols if bind == "STB_GLOBAL"}
@@ -127,6 +136,21 @@ class Image:
         """The name of the function that holds the address."""
         at = bisect.bisect_right(self.functions, (address, "\uffff")) - 1
         return self.functions[at][1] if at >= 0 else f"{address:#x}"
+
+    def function_bytes(self, address: int) -> int:
+        """How long the function there is: to the next one where its symbol does not say."""
+        starts = [start for start, _ in self.functions]
+        at = bisect.bisect_right(starts, address)
+        return self._bytes[address] or (starts[at] if at < len(starts) else self._end) - address
+
+    def code_between(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The ranges of instructions there, without constants and tables."""
+        at = bisect.bisect_right(self._marks, (start, "$t"))
+        code = at == 0 or self._marks[at - 1][1] == "$t"
+        for place, mark in [*(m for m in self._marks[at:] if m[0] < end), (end, "$d")]:
+            if code and place > start:
+                yield start, place
+            start, code = place, mark == "$t"
 
     def bytes_at(self, address: int, size: int) -> bytes:
         """Up to so many bytes of what is loaded there."""
