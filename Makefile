@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint mutate fuzz bench bench-mcu wheel clean
+.PHONY: demo test lint golden mutate fuzz bench bench-mcu wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -14,6 +14,10 @@ test: $(VENV)/test
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# accept the C that is generated for the apps now; read `git diff tests/golden` before it is committed
+golden: $(VENV)/test
+	$(BIN)/python tests/golden.py
 
 # one token of a kernel changed at a time: do the tests notice?  About half an hour on two cores.
 mutate: $(VENV)/test
