@@ -19,7 +19,7 @@ struct ts_add {
 TS_APART static void ts_add_plain(const int32_t *a_zero, const int32_t *b_zero, struct ts_plain plain, const int8_t *a, const int8_t *b,
                            int32_t count, int8_t *y)
 {
-    for (const int8_t *end = a + count; a < end;) {
+    for (const int8_t *end = a + count; a < end;) {     /* ends: each turn takes one of a */
         *y++ = ts_plain8(plain, a_zero[*a++] + b_zero[*b++]);
     }
 }

@@ -19,7 +19,7 @@ struct ts_add_constant {
 TS_APART static void ts_add_constant_plain(const int32_t *x_zero, struct ts_plain plain, const int8_t *x, const int32_t *c, int32_t count,
                                     int8_t *y)
 {
-    for (const int8_t *end = x + count; x < end;) {
+    for (const int8_t *end = x + count; x < end;) {     /* ends: each turn takes one of x */
         *y++ = ts_plain8(plain, x_zero[*x++] + *c++);
     }
 }

@@ -51,10 +51,10 @@ static inline struct ts_conv_2d_window ts_conv_2d_at(const struct ts_conv_2d *k,
         w.whole = w.row >= 0 && bottom < k->height && (k->dilation_x == 1 || k->kernel_width == 1);
         return w;
     }
-    for (int32_t at = w.column; at < 0; at += k->dilation_x) {
+    for (int32_t at = w.column; at < 0; at += k->dilation_x) {              /* ends: dilation > 0 */
         w.from++;
     }
-    for (int32_t at = right; at >= k->width; at -= k->dilation_x) {
+    for (int32_t at = right; at >= k->width; at -= k->dilation_x) {         /* ends: dilation > 0 */
         w.to--;
     }
     return w;
@@ -78,7 +78,7 @@ static inline void ts_conv_2d_row(const struct ts_conv_2d *k, const int8_t *x, s
     const int32_t i = w.row + u * k->dilation_y, channels = k->channels, together = k->dilation_x == 1 ? w.to - w.from : 1;
     const bool inside = i >= 0 && i < k->height;
     memset(row, k->x_zero, (size_t)(k->kernel_width * channels));
-    for (int32_t v = w.from; v < w.to && inside; v += together) {
+    for (int32_t v = w.from; v < w.to && inside; v += together) {           /* ends: together is 1, or w.to - w.from > 0 */
         memcpy(row + v * channels, x + (i * k->width + w.column + v * k->dilation_x) * channels, (size_t)(together * channels));
     }
 }

@@ -99,9 +99,9 @@ static inline struct ts_depthwise_plan ts_depthwise_plan(const struct ts_depthwi
 {
     const int32_t outputs = k->channels * k->each;
     const struct ts_depthwise_axis down = { k->height, k->y_height, k->kernel_height, k->stride_y, k->dilation_y, k->pad_y,
-                                            k->width * k->pixel, k->y_width * outputs, k->kernel_width * outputs };
+                                            k->width * k->pixel, k->y_width * outputs, k->kernel_width * outputs, };
     const struct ts_depthwise_axis right = { k->width, k->y_width, k->kernel_width, k->stride_x, k->dilation_x, k->pad_x,
-                                             k->pixel, outputs, outputs };
+                                             k->pixel, outputs, outputs, };
     const bool turned = k->y_height > k->y_width && k->y_width == k->width;     /* else columns of y are not those of x */
     struct ts_depthwise_plan p = { turned ? right : down, turned ? down : right, 0, 0, 0 };
     const int32_t last = (p.fast.y - 1) / TS_DEPTHWISE_WINDOWS * TS_DEPTHWISE_WINDOWS * p.fast.stride;
@@ -151,7 +151,7 @@ TS_APART static void ts_depthwise_gather(const struct ts_depthwise_plan *p, int3
 }
 
 #define TS_DEPTHWISE_TAPS(sum, x, u, v, w) \
-    sum += (ts_depthwise_sum)(x)[0] * (u), sum += (ts_depthwise_sum)(x)[1] * (v), sum += (ts_depthwise_sum)(x)[2] * (w)
+    ((sum) += (ts_depthwise_sum)(x)[0] * (u), (sum) += (ts_depthwise_sum)(x)[1] * (v), (sum) += (ts_depthwise_sum)(x)[2] * (w))
 
 /* sums[rows][fast.y] = 3x3 taps of each window */
 TS_APART static void ts_depthwise_3x3(const struct ts_depthwise_plan *p, const ts_depthwise_word *band, int32_t rows, const int8_t *weight,
@@ -264,7 +264,7 @@ static inline void ts_depthwise_channel(const struct ts_depthwise_conv_2d *k, co
     const int8_t *weight = k->weight + o;
     const int32_t top = p->slow.pad, bottom = top + p->slow.x;      /* rows are counted from the first one outside */
     int32_t have = 0;
-    for (int32_t i = 0; i < p->slow.y; i += k->rows, y += k->rows * p->slow.y_step) {
+    for (int32_t i = 0; i < p->slow.y; i += k->rows, y += k->rows * p->slow.y_step) {      /* ends: rows > 0, else it is not called */
         const int32_t rows = p->slow.y - i < k->rows ? p->slow.y - i : k->rows;
         const int32_t first = i * p->slow.stride, end = first + (rows - 1) * p->slow.stride + p->reach;
         if (have > first && i > 0) {
@@ -438,7 +438,7 @@ static inline void ts_depthwise_rows(const struct ts_depthwise_conv_2d *k, const
             int32_t row = i * k->stride_y % reach, v = 0;
             const int8_t *pixel = ring + (row * words + j * k->stride_x) * lanes;
             memcpy(acc, k->bias + o, (size_t)lanes * sizeof *acc);
-            for (int32_t done = 0; done < taps;) {
+            for (int32_t done = 0; done < taps;) {      /* ends: each turn does 1 to 4 */
                 int32_t count = 0;
                 for (; count < 4 && done < taps; count++, done++) {
                     pixels[count] = pixel;
@@ -495,7 +495,7 @@ static void ts_depthwise_conv_2d(const struct ts_depthwise_conv_2d *k, const int
         const int32_t room = TS_DEPTHWISE_RING / (words * ((k->kernel_height - 1) * k->dilation_y + 1));
         most = room < most ? room : most;
     }
-    for (int32_t o = 0, lanes; o < outputs; o += lanes) {
+    for (int32_t o = 0, lanes; o < outputs; o += lanes) {       /* ends: lanes > 0, as neither `left` nor `most` is 0 */
         const int32_t left = k->each == 1 ? outputs - o : k->each - o % k->each;
         lanes = left < most ? left : most;
         if (k->rows && k->each == 1) {

@@ -14,7 +14,9 @@ static void ts_dynamic_range(const struct ts_dynamic_range *k, const uint16_t *x
 {
     int32_t high = 1;               /* a silent window has a span, too */
     for (int32_t i = 0; i < k->length; i++) {
-        if (x[i] > high) high = x[i];
+        if (x[i] > high) {
+            high = x[i];
+        }
     }
     const int32_t low = high > k->range ? high - k->range : 0;
     for (int32_t i = 0; i < k->length; i++) {

@@ -16,6 +16,12 @@ void *memset(void *y, int value, size_t bytes);
 
 #define TS_KERNELS_VERSION 1
 
+/* What C leaves to the compiler, and all of these count on: int has 32 bits, >> of a negative number keeps its sign, and a number that does
+ * not fit a narrower type keeps its low bits. */
+_Static_assert(sizeof(int) == 4, "tinystream needs an int of 32 bits");
+_Static_assert((-3 >> 1) == -2, "tinystream needs >> to keep the sign");
+_Static_assert((int16_t)65533 == -3 && (int32_t)(1u << 31) == INT32_MIN, "tinystream needs two's complement, cut and not saturated");
+
 #ifdef __GNUC__
 #define TS_APART __attribute__((noinline, unused))      /* a loop whose variables would otherwise compete with its caller's for registers */
 #else

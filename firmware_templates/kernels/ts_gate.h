@@ -28,7 +28,8 @@ static inline int64_t ts_gate_level(const struct ts_gate *k, const int16_t *x)
     }
     int64_t sum = 0;
     for (int32_t i = 0; i < k->length; i++) {
-        sum += (int32_t)x[i] * x[i];                /* 30 bits; the sum of 2^32 of them fits */
+        const int32_t square = x[i] * x[i];         /* 30 bits; the sum of 2^32 of them fits */
+        sum += square;
     }
     return sum;
 }

@@ -74,12 +74,12 @@ static inline void ts_pair_both(const int8_t *x0, const int8_t *x1, int32_t coun
 }
 
 /* one input's products with two channels of a group, and all that follow each other in a loop's turn */
-#define TS_PRODUCT(sum, i, channel) sum += (wide)v * weight[step * (i) + (channel)]
-#define TS_LOW(i) TS_PRODUCT(a, i, 0), TS_PRODUCT(b, i, 1), TS_PRODUCT(c, i, 2), TS_PRODUCT(d, i, 3)
-#define TS_HIGH(i) TS_PRODUCT(e, i, 4), TS_PRODUCT(f, i, 5), TS_PRODUCT(g, i, 6), TS_PRODUCT(h, i, 7)
-#define TS_4(i) v = x[i], TS_LOW(i)
-#define TS_8(i) v = x[i], TS_LOW(i), TS_HIGH(i)
-#define TS_TURN(term) term(0), term(1), term(2), term(3), term(4), term(5), term(6), term(7)
+#define TS_PRODUCT(sum, i, channel) ((sum) += (wide)v * weight[step * (i) + (channel)])
+#define TS_LOW(i) (TS_PRODUCT(a, i, 0), TS_PRODUCT(b, i, 1), TS_PRODUCT(c, i, 2), TS_PRODUCT(d, i, 3))
+#define TS_HIGH(i) (TS_PRODUCT(e, i, 4), TS_PRODUCT(f, i, 5), TS_PRODUCT(g, i, 6), TS_PRODUCT(h, i, 7))
+#define TS_4(i) (v = x[i], TS_LOW(i))
+#define TS_8(i) (v = x[i], TS_LOW(i), TS_HIGH(i))
+#define TS_TURN(term) (term(0), term(1), term(2), term(3), term(4), term(5), term(6), term(7))
 
 /* four channels, from channel o on, over a pair of inputs; their weights are `step` apart */
 TS_WITHIN void ts_four_two(const int8_t *weight, int32_t step, const struct ts_requant *k, int32_t o, const int32_t *x, int32_t count,
@@ -125,7 +125,8 @@ TS_APART static void ts_rest_two(const int8_t *weight, const struct ts_requant *
 {
     if (o + 4 <= outputs) {
         ts_four_two(weight, 4, k, o, x, count, y0, y1);
-        o += 4, weight += 4 * count;
+        o += 4;
+        weight += 4 * count;
     }
     for (int32_t rest = outputs & 3; rest > 0; rest--, o++, weight += count) {
         int64_t sum = TS_PAIR_START;
@@ -222,7 +223,8 @@ static inline void ts_channels_one(const int8_t *weight, const struct ts_requant
     }
     if (o + 4 <= outputs) {
         ts_four_one(weight, k, o, x, count, y);
-        o += 4, weight += 4 * count;
+        o += 4;
+        weight += 4 * count;
     }
     for (int32_t rest = outputs & 3; rest > 0; rest--, o++, weight += count) {
         int32_t sum = TS_SUM_START;

@@ -60,7 +60,7 @@ static inline void ts_micro_frontend_first_pass(const struct ts_micro_frontend *
     const int16_t *x = k->frame;
     int16_t *re = k->re, *im = k->im;
     const int32_t far = 2 * (k->half / k->radix);           /* from one input to the next */
-    for (int32_t i = 0; i < k->half; i += k->radix) {
+    for (int32_t i = 0; i < k->half; i += k->radix) {       /* ends: radix is 2 or 4 */
         const int16_t *p = x + 2 * *(k->order + i / k->radix);
         if (k->radix == 2) {
             const int32_t ar = ts_micro_frontend_scale(p[0], 16383), ai = ts_micro_frontend_scale(p[1], 16383);
@@ -136,8 +136,8 @@ static inline void ts_micro_frontend_spectrum(const struct ts_micro_frontend *k)
 {
     ts_micro_frontend_first_pass(k);
     const int16_t *w = k->twiddle;
-    for (int32_t m = k->radix; m < k->half; m *= 4) {
-        for (int32_t i = 0; i < k->half; i += 4 * m) {
+    for (int32_t m = k->radix; m < k->half; m *= 4) {       /* ends: m begins with 2 or 4 */
+        for (int32_t i = 0; i < k->half; i += 4 * m) {      /* ends: m > 0 */
             int16_t *re = k->re + i, *im = k->im + i;
             ts_micro_frontend_group(m, w, re, im, re + m, im + m, re + 2 * m, im + 2 * m, re + 3 * m, im + 3 * m);
         }
@@ -244,10 +244,10 @@ static bool ts_micro_frontend(const struct ts_micro_frontend *k, struct ts_micro
     }
 
     ts_micro_frontend_spectrum(k);
-    uint64_t rise = 0, fall = 0;                            /* 12 + 31 bits a bin; fall is what the next band has on its way down */
+    uint64_t fall = 0;                                      /* 12 + 31 bits a bin; what the next band has on its way down */
     int32_t bin = k->edge[0];
     for (int32_t i = 0; i <= k->bands; i++) {
-        rise = fall;
+        uint64_t rise = fall;
         fall = 0;
         for (; bin < k->edge[i + 1]; bin++) {
             const int32_t re = k->re[bin], im = k->im[bin];

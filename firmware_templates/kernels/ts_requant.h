@@ -85,6 +85,7 @@ enum { TS_SUM_START = 1 << 22 };
 /* any channel of any layer */
 TS_APART static int32_t ts_requant_any(const struct ts_requant *k, int32_t channel, int32_t sum)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a bias is there where words is not, and writing y changes neither */
     const int32_t acc = (int32_t)((int64_t)sum - TS_SUM_START + k->bias[channel]);
     return ts_requant8(acc, k->multiplier[channel], k->shift[channel], (k->half >> 1) - 128, k->low, k->high);
 }

@@ -30,7 +30,7 @@ struct ts_smoothed_state {
 static inline int32_t ts_smoothed_maximum(const struct ts_smoothed *k, const struct ts_smoothed_state *s, int32_t label)
 {
     int32_t maximum = INT16_MIN;
-    for (int32_t i = label; i < k->over * k->labels; i += k->labels) {
+    for (int32_t i = label; i < k->over * k->labels; i += k->labels) {      /* ends: labels > 0 */
         maximum = s->past[i] > maximum ? s->past[i] : maximum;
     }
     return maximum;

@@ -54,7 +54,7 @@ static inline void ts_spectrum_first(const struct ts_spectrum *k, const int16_t 
 static inline int ts_spectrum_shift(uint32_t largest, int lowest)
 {
     int shift = 3;
-    for (uint32_t limit = 8190u * 8190u * 16u; shift > lowest && largest <= limit; limit >>= 2) {
+    for (uint32_t limit = 8190u * 8190u * 16u; shift > lowest && largest <= limit; limit >>= 2) {    /* ends: shift falls to lowest */
         shift--;
     }
     return shift;
@@ -102,7 +102,7 @@ static inline uint32_t ts_spectrum_stage16(const struct ts_spectrum *k, int32_t 
         const int32_t c1 = cosine[j * step], s1 = sine[j * step];
         const int32_t c2 = cosine[2 * j * step], s2 = sine[2 * j * step];
         const int32_t c3 = cosine[3 * j * step], s3 = sine[3 * j * step];
-        for (int32_t i = j; i < k->size / 2; i += 4 * quarter) {
+        for (int32_t i = j; i < k->size / 2; i += 4 * quarter) {        /* ends: quarter > 0 */
             int16_t *p = k->z16 + 2 * i, *q = p + 2 * quarter, *r = q + 2 * quarter, *t = r + 2 * quarter;
             const int32_t ar = p[0] * 8192 + half, ai = p[1] * 8192 + half;                        /* half rounds all four */
             const int32_t br = (q[0] * c1 + q[1] * s1) >> 1, bi = (q[1] * c1 - q[0] * s1) >> 1;    /* Q14 to Q13: 29 bits */
@@ -132,7 +132,7 @@ static inline int64_t ts_spectrum_power16(int32_t re, int32_t im, int shift)
     im = (im + 1024) >> 11;
     const uint32_t size = (uint32_t)(re < 0 ? -re : re) | (uint32_t)(im < 0 ? -im : im);
     int wide = 0;
-    while (size >> wide >= 32768u) {
+    while (size >> wide >= 32768u) {        /* ends: size has 32 bits, so wide stays below 18 */
         wide++;
     }
     const int32_t half = (int32_t)(1 << wide) >> 1;
@@ -140,6 +140,7 @@ static inline int64_t ts_spectrum_power16(int32_t re, int32_t im, int shift)
     im = (im + half) >> wide;
     const uint32_t squares = (uint32_t)(re * re) + (uint32_t)(im * im);
     shift += 2 * wide;
+    /* NOLINTNEXTLINE(clang-analyzer-core.BitwiseShift): y is at most 2^46; the analyzer thinks of shifts that no frame gets */
     return shift < 0 ? ts_rshift((int64_t)squares, -shift) : (int64_t)((uint64_t)squares << shift);
 }
 
@@ -147,7 +148,7 @@ static inline void ts_spectrum_run16(const struct ts_spectrum *k, const int16_t 
 {
     uint32_t largest;
     int exponent = ts_spectrum_start16(k, x, &largest);
-    for (int32_t quarter = k->radix; quarter < k->size / 2; quarter *= 4) {
+    for (int32_t quarter = k->radix; quarter < k->size / 2; quarter *= 4) {      /* ends: it begins with 2 or 4 */
         const int shift = ts_spectrum_shift(largest, 0);
         largest = ts_spectrum_stage16(k, quarter, shift);
         exponent += shift;
@@ -181,7 +182,7 @@ static inline void ts_spectrum_stage32(const struct ts_spectrum *k, int32_t quar
         const int32_t c1 = cosine[j * step], s1 = sine[j * step];
         const int32_t c2 = cosine[2 * j * step], s2 = sine[2 * j * step];
         const int32_t c3 = cosine[3 * j * step], s3 = sine[3 * j * step];
-        for (int32_t i = j; i < k->size / 2; i += 4 * quarter) {
+        for (int32_t i = j; i < k->size / 2; i += 4 * quarter) {        /* ends: quarter > 0 */
             int32_t *p = k->z32 + 2 * i, *q = p + 2 * quarter, *r = q + 2 * quarter, *t = r + 2 * quarter;
             const int32_t ar = (p[0] + 2) >> 2, ai = (p[1] + 2) >> 2;
             const int32_t br = ts_spectrum_high(q[0], c1, q[1], s1), bi = ts_spectrum_high(q[1], c1, -q[0], s1);
@@ -214,7 +215,7 @@ static inline void ts_spectrum_run32(const struct ts_spectrum *k, const int16_t 
         }
         z += 2 * k->radix;
     }
-    for (int32_t quarter = k->radix; quarter < k->size / 2; quarter *= 4) {
+    for (int32_t quarter = k->radix; quarter < k->size / 2; quarter *= 4) {      /* ends: it begins with 2 or 4 */
         ts_spectrum_stage32(k, quarter);
     }
     const int32_t half = k->size / 2;
