@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint golden mutate fuzz bench bench-mcu wheel clean
+.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -14,6 +14,10 @@ test: $(VENV)/test
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# clang-tidy, and cppcheck where it is installed, over the generated C and its kernels; the rules of docs/firmware-c.md
+lint-c: $(VENV)/test
+	$(BIN)/python -m pytest -n auto -q tests/test_c_lint.py tests/test_c_rules.py
 
 # accept the C that is generated for the apps now; read `git diff tests/golden` before it is committed
 golden: $(VENV)/test

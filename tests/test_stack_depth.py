@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,12 @@ pytest.importorskip("unicorn")
 pytest.importorskip("capstone")
 
 ROOT = Path(__file__).parents[1]
+OURS = re.compile(r"ts_\w+(\.constprop\.\d+|\.isra\.\d+|\.part\.\d+)*|\w+_(push|reset)|main")
+LIBRARY = {  # what compilers call by themselves: mem*, and arithmetic that a core has no instruction for
+    "memcpy", "memmove", "memset", "__aeabi_memclr", "__aeabi_memcpy", "__aeabi_memmove", "__aeabi_memset", "__aeabi_idiv", "__aeabi_uidiv",
+    "__aeabi_idivmod", "__aeabi_idiv0", "__aeabi_ldivmod", "__aeabi_lmul", "__aeabi_lasr", "__aeabi_llsl", "__aeabi_llsr", "__divsi3",
+    "__divdi3", "__divmoddi4", "__udivmoddi4", "__gnu_ldivmod_helper", "__muldi3", "__clzsi2", "__clzdi2",
+}  # fmt: skip
 EVERYWHERE = ["wake_word", "conv_2d", "spectrum", "average_pool_2d_int16"]  # calls in calls, and the division that a core lacks
 SMALLEST_AND_LARGEST = ["depthwise_conv_2d", "conv_2d_int16", "fully_connected", "softmax", "svdf", "unidirectional_sequence_lstm", "log"]
 PLANS = [(core, name) for core in ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m33") for name in EVERYWHERE]
@@ -259,6 +266,8 @@ def test_no_run_goes_deeper_than_was_computed(core, name, compiler):
     depth = stack_depth(measured.image)
     print(f"{core} {compiler} {name}: {depth.bytes} bytes computed by {' > '.join(depth.path)}, {measured.stack} measured")
     assert measured.stack <= depth.bytes <= measured.stack + (160 if name == "wake_word" else 64)
+    # nothing is linked but ours and what compilers bring
+    assert {name for _, name in measured.image.functions if not OURS.fullmatch(name)} <= LIBRARY
     push, reset = (stack_depth(measured.image, f"{plan.name}_{what}") for what in ("push", "reset"))
     assert max(push.bytes, reset.bytes) <= depth.bytes
     assert isinstance(push, Depth) and push.path[0] == f"{plan.name}_push"

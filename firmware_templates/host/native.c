@@ -21,7 +21,7 @@ static inline void ts_after(int32_t step, const void *y, size_t bytes)
     output->when[output->count++] = ts_block;
 }
 
-#define TS_AFTER(step, y) ts_after(step, y, sizeof y)
+#define TS_AFTER(step, y) ts_after(step, y, sizeof (y))
 #include "${name}.c"
 
 void ts_native_reset(void);

@@ -10,11 +10,11 @@ static int32_t ts_block;
 static void ts_after(int32_t step, int32_t block, const void *y, size_t bytes)
 {
     const int32_t head[2] = { step, block };
-    fwrite(head, sizeof head, 1, stdout);
-    fwrite(y, bytes, 1, stdout);
+    (void)fwrite(head, sizeof head, 1, stdout);
+    (void)fwrite(y, bytes, 1, stdout);
 }
 
-#define TS_AFTER(step, y) ts_after(step, ts_block, y, sizeof y)
+#define TS_AFTER(step, y) ts_after(step, ts_block, y, sizeof (y))
 #include "${name}.c"
 
 #ifndef TS_DIRTY                /* no step may count on what the arena held before it */
