@@ -299,7 +299,7 @@ def breakdown(plan: Plan, measured: Measurement, x: list[np.ndarray], optimise: 
     blocks = len(x[0])
     for function, count in measured.by_function.most_common():
         yield f"    {count / blocks:>12,.0f} {function}"
-    yield "    by step (in a build that says which step begins)"
+    yield "    by step"
     by_step = measure(plan, x, core, cross_compiler(compiler), optimise, by_step=True).by_step
     for i, step in enumerate(plan.steps):
         macs, count = step.cost.get("mac8", 0), by_step.get(i, 0) / blocks

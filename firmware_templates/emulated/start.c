@@ -31,8 +31,3 @@ void ts_wait(void)
 {
     __asm volatile("wfi");
 }
-
-void ts_begin(int32_t step)
-{
-    __asm volatile("" : : "r"(step));
-}

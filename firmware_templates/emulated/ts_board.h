@@ -7,7 +7,4 @@
 /* Sleep until the next block of samples is there.  The emulator stops here. */
 void ts_wait(void);
 
-/* Says which step is about to run.  The emulator looks at the argument; nothing is done with it. */
-void ts_begin(int32_t step);
-
 #endif

@@ -8,10 +8,14 @@
 struct ts_edge {
     uint32_t from, to;          /* where the two blocks begin */
     uint32_t bytes;             /* length of the block at `to` */
-    uint32_t step;              /* what was running, see marker */
+    uint32_t step;              /* what was running when the block was entered */
     uint64_t count;
     uint32_t next;
-    uint32_t unused;
+    uint32_t after;             /* the step when it was left: another one where a mark lies in the block */
+};
+
+struct ts_mark {
+    uint32_t address, step;     /* the step begins there */
 };
 
 struct ts_counter {
@@ -22,9 +26,8 @@ struct ts_counter {
     uint32_t last;              /* the edge that came last */
     uint32_t step;
     uint64_t lost;              /* blocks that found no place: the counts are wrong */
-    uint64_t marker;            /* a block here tells, in r0, which step begins */
-    int (*read)(void *machine, int reg, void *value);
-    int r0;
+    const struct ts_mark *marks;    /* in the order of their addresses */
+    uint64_t mark_count;
 };
 
 void ts_count_block(void *machine, uint64_t address, uint32_t bytes, void *told);
@@ -43,7 +46,14 @@ static uint32_t ts_find_edge(struct ts_counter *counter, uint32_t from, uint32_t
         counter->lost++;
         return counter->last;
     }
-    counter->edges[counter->used] = (struct ts_edge){ .from = from, .to = to, .bytes = bytes, .step = counter->step };
+    uint32_t after = counter->step;
+    for (uint64_t i = 0; i < counter->mark_count; i++) {
+        if (counter->marks[i].address - to < bytes) {
+            after = counter->marks[i].step;
+        }
+    }
+    counter->edges[counter->used] =
+        (struct ts_edge){ .from = from, .to = to, .bytes = bytes, .step = counter->step, .after = after };
     counter->slots[slot] = ++counter->used;
     return counter->used - 1;
 }
@@ -54,9 +64,7 @@ void ts_count_block(void *machine, uint64_t address, uint32_t bytes, void *told)
     struct ts_edge *before = &counter->edges[counter->last];
     const uint32_t to = (uint32_t)address;
 
-    if (address == counter->marker) {
-        counter->read(machine, counter->r0, &counter->step);
-    }
+    (void)machine;
     uint32_t at = before->next;
     const struct ts_edge *guess = &counter->edges[at];
     if (guess->from != before->to || guess->to != to || guess->bytes != bytes || guess->step != counter->step) {
@@ -64,5 +72,6 @@ void ts_count_block(void *machine, uint64_t address, uint32_t bytes, void *told)
         before->next = at;
     }
     counter->edges[at].count++;
+    counter->step = counter->edges[at].after;
     counter->last = at;
 }

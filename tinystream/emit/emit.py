@@ -263,6 +263,7 @@ def calls(plan: Plan) -> Iterator[str]:
     yield "    TS_FENCE();"
     rows: list[tuple[str, str]] = []
     opened: list[int] = []  # the flags that the block we are in has asked for
+    passed: set[int] = set()  # the flags that are known to be set where the step above ends
     for i, step in enumerate(plan.steps):
         needs = sorted(conditions[i] & flags)
         if needs != opened:
@@ -273,6 +274,9 @@ def calls(plan: Plan) -> Iterator[str]:
             opened = needs
         pad = "        " if opened else "    "
         before, after = ("if (!", ") return false;") if i in ends else (f"{step.name}_fresh = ", ";") if i in flags else ("", ";")
+        if not passed <= set(needs):
+            rows.append((f"{pad}TS_BEFORE({i});", ""))
+        passed = {*needs, *({i} & flags)}
         rows += [(line, "") for line in call(plan, step, pad + before, after)]
         done = f"TS_DONE({i}, arena.{step.name}.y);"
         rows.append((f"{pad}if ({step.name}_fresh) {done}" if i in flags else pad + done, gives(step.y)))

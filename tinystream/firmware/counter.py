@@ -18,7 +18,8 @@ from tinystream.firmware.image import Image
 from tinystream.run.cache import cached
 
 EDGES = 1 << 16  # twice what the largest app here has
-EDGE = np.dtype([("from", "u4"), ("to", "u4"), ("bytes", "u4"), ("step", "u4"), ("count", "u8"), ("next", "u4"), ("unused", "u4")])
+EDGE = np.dtype([("from", "u4"), ("to", "u4"), ("bytes", "u4"), ("step", "u4"), ("count", "u8"), ("next", "u4"), ("after", "u4")])
+MARK = np.dtype([("address", "u4"), ("step", "u4")])
 
 
 class Told(ctypes.Structure):
@@ -26,8 +27,8 @@ class Told(ctypes.Structure):
 
     _fields_ = [
         ("edges", ctypes.c_void_p), ("slots", ctypes.c_void_p), ("mask", ctypes.c_uint32), ("used", ctypes.c_uint32),
-        ("last", ctypes.c_uint32), ("step", ctypes.c_uint32), ("lost", ctypes.c_uint64), ("marker", ctypes.c_uint64),
-        ("read", ctypes.c_void_p), ("r0", ctypes.c_int),
+        ("last", ctypes.c_uint32), ("step", ctypes.c_uint32), ("lost", ctypes.c_uint64), ("marks", ctypes.c_void_p),
+        ("mark_count", ctypes.c_uint64),
     ]  # fmt: skip
 
 
@@ -45,12 +46,10 @@ class BlockCounter:
         self._slots = np.zeros(2 * EDGES, np.uint32)
         self._wide = is_first_of_two(np.frombuffer(code, "<u2"))
         self._base = base
+        self._marks = np.array([(mark.address, mark.begins) for mark in image.marks], MARK)
         self.told = Told(self.edges.ctypes.data, self._slots.ctypes.data, 2 * EDGES - 1, 1)  # edge 0: from nowhere
+        self.told.marks, self.told.mark_count = self._marks.ctypes.data, len(self._marks)
         self._instructions = np.zeros(0, np.int64)  # of the block at each edge's end
-
-    def watch(self, marker: int, read: Any, r0: int) -> None:
-        """A block at `marker` names in r0 the step that begins; `read` is uc_reg_read."""
-        self.told.marker, self.told.read, self.told.r0 = marker, ctypes.cast(read, ctypes.c_void_p), r0
 
     def reset(self) -> None:
         """Forget the counts."""
@@ -93,9 +92,21 @@ class BlockCounter:
     def by_step(self) -> Counter[int]:
         """Instructions while each step ran, in an image of the variant `profile`."""
         counts: Counter[int] = Counter()
-        for edge, executed in zip(self.seen, self.instructions()):
-            counts[int(edge["step"])] += int(executed)
-        return +counts
+        for edge in self.seen[self.seen["count"] > 0]:
+            for step, start, end in self.pieces(edge):
+                counts[step] += self.length(start, end - start) * int(edge["count"])
+        return counts
+
+    def pieces(self, edge: Any) -> list[tuple[int, int, int]]:
+        """(step, start, end) of each part of the block at the edge's end: a mark inside ends a part."""
+        at, end, step = int(edge["to"]), int(edge["to"]) + int(edge["bytes"]), int(edge["step"])
+        pieces = []
+        for mark in self.image.marks:
+            if at <= mark.address < end:
+                pieces.append((step, at, mark.address))
+                at, step = mark.address, mark.begins
+        pieces.append((step, at, end))
+        return [(step, start, end) for step, start, end in pieces if start < end]
 
     def by_address(self) -> Counter[int]:
         """How often each instruction was executed."""

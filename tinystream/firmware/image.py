@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from tinystream import __version__
 from tinystream.emit.compiler import Compiler
 from tinystream.emit.emit import emit, input_names, suffixes
@@ -34,7 +36,7 @@ def build_image(plan: Plan, core: Core, compiler: Compiler, optimise: str = "-O2
     """The firmware of a plan, from the cache where the same was built before.
 
     plain:   what a product would run, and a pointer to the last step's output.
-    profile: says which step begins.
+    profile: that, and a note beside it of where each step begins; the code has not an instruction more.
     watched: keeps what every step gave, as the native engine's library does.
     """
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
@@ -92,6 +94,19 @@ class Segment:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Mark:
+    """From this address on, a step runs.
+
+    begins: its index; the number of steps for what follows the last one.
+    done:   the step before it has fired by then.
+    """
+
+    address: int
+    begins: int
+    done: bool
+
+
 class Image:
     """An ELF file for a 32-bit core, read once."""
 
@@ -108,6 +123,8 @@ class Image:
             self.architecture = elf["e_machine"]
             self.segments = [Segment(s["p_paddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             section_bytes = {s.name: s["sh_size"] for s in elf.iter_sections()}
+            marked = elf.get_section_by_name(".ts_steps")
+            words = np.frombuffer(marked.data() if marked else b"", "<u4").reshape(-1, 3).tolist()
             table = elf.get_section_by_name(".symtab")
             assert isinstance(table, SymbolTableSection), f"{path} has no symbols: it was stripped"
             symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
@@ -122,6 +139,8 @@ class Image:
         self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
         self.symbols = {name: value for name, value, _, bind in symbols if bind == "STB_GLOBAL"}
         """The address of each global; that of a function on a Cortex-M is odd, as a branch to Thumb code wants it."""
+        self.marks = tuple(Mark(address & ~1, begins, bool(done)) for address, begins, done in sorted(words))
+        """Where steps begin, in an image of the variant `profile`."""
         self._functions = [(value & ~1, name) for name, value, kind, _ in symbols if kind == "STT_FUNC"]
 
     @cached_property

@@ -48,7 +48,6 @@ class Machine:
         from unicorn.unicorn_py3.unicorn import uclib
 
         hook, unicorn = ctypes.c_size_t(), emulator()
-        self.counter.watch(self.image.symbols.get("ts_begin", 0) & ~1, uclib.uc_reg_read, self._arm.UC_ARM_REG_R0)
         callback = ctypes.cast(library().ts_count_block, ctypes.c_void_p)
         failed = uclib.uc_hook_add(
             self._uc._uch, ctypes.byref(hook), unicorn.UC_HOOK_BLOCK, callback, ctypes.byref(self.counter.told), 1, 0

@@ -47,7 +47,7 @@ class Measurement:
 def measure(plan: Plan, x: list[np.ndarray], core: str, compiler: Compiler, optimise: str = "-O2", by_step: bool = False) -> Measurement:
     """Blocks [n, *shape] of each input, one after the other from a fresh start; AssertionError where an output is not numpy's.
 
-    by_step: in an image that says which step begins, so it takes some instructions more than a product would.
+    by_step: in an image that says which step begins.  What stands before the first step counts as the first step's.
     """
     if core not in COUNTED:
         raise BuildError(f"instructions of '{core}' cannot be counted here", f"one of {', '.join(COUNTED)}")
