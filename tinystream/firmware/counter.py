@@ -46,7 +46,7 @@ class BlockCounter:
         self._slots = np.zeros(2 * EDGES, np.uint32)
         self._wide = is_first_of_two(np.frombuffer(code, "<u2"))
         self._base = base
-        self._marks = np.array([(mark.address, mark.begins) for mark in image.marks], MARK)
+        self._marks = np.array([(mark.address, mark.step) for mark in image.marks], MARK)
         self.told = Told(self.edges.ctypes.data, self._slots.ctypes.data, 2 * EDGES - 1, 1)  # edge 0: from nowhere
         self.told.marks, self.told.mark_count = self._marks.ctypes.data, len(self._marks)
         self._instructions = np.zeros(0, np.int64)  # of the block at each edge's end
@@ -104,7 +104,7 @@ class BlockCounter:
         for mark in self.image.marks:
             if at <= mark.address < end:
                 pieces.append((step, at, mark.address))
-                at, step = mark.address, mark.begins
+                at, step = mark.address, mark.step
         pieces.append((step, at, end))
         return [(step, start, end) for step, start, end in pieces if start < end]
 

@@ -96,15 +96,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Mark:
-    """From this address on, a step runs.
-
-    begins: its index; the number of steps for what follows the last one.
-    done:   the step before it has fired by then.
-    """
+    """From this address on, a step runs: by its index, or the number of steps for what follows the last one."""
 
     address: int
-    begins: int
-    done: bool
+    step: int
 
 
 class Image:
@@ -124,7 +119,7 @@ class Image:
             self.segments = [Segment(s["p_paddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             section_bytes = {s.name: s["sh_size"] for s in elf.iter_sections()}
             marked = elf.get_section_by_name(".ts_steps")
-            words = np.frombuffer(marked.data() if marked else b"", "<u4").reshape(-1, 3).tolist()
+            words = np.frombuffer(marked.data() if marked else b"", "<u4").reshape(-1, 2).tolist()
             table = elf.get_section_by_name(".symtab")
             assert isinstance(table, SymbolTableSection), f"{path} has no symbols: it was stripped"
             symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
@@ -139,7 +134,7 @@ class Image:
         self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
         self.symbols = {name: value for name, value, _, bind in symbols if bind == "STB_GLOBAL"}
         """The address of each global; that of a function on a Cortex-M is odd, as a branch to Thumb code wants it."""
-        self.marks = tuple(Mark(address & ~1, begins, bool(done)) for address, begins, done in sorted(words))
+        self.marks = tuple(Mark(address & ~1, step) for address, step in sorted(words))
         """Where steps begin, in an image of the variant `profile`."""
         self._functions = [(value & ~1, name) for name, value, kind, _ in symbols if kind == "STT_FUNC"]
 

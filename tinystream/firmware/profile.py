@@ -16,8 +16,10 @@ from tinystream.firmware.cycles import ONCE, Cycles, CycleTable, Timed, Timer
 from tinystream.firmware.image import Image, build_image
 from tinystream.firmware.machine import Machine
 from tinystream.plan.plan import Plan
+from tinystream.run.engine import Engine
 
 CHUNK = 64  # blocks whose counts are looked at together
+NOISE_MOST_S = 20
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,12 @@ class Profile:
 
     table:        whose cycles these are.
     memory:       the factor of flash and RAM that they hold.
-    fired:        [block, step], whether it gave an output.
+    fired:        [block, step], whether it gave an output; the numpy definition says so.
     instructions: [block, step]; the last column is what runs after the last step.  What stands before the first step is the first's.
     cycles:       [block, step, (low, nominal, high)].
     functions:    of each step, those that take most first.
     executed:     how often each instruction of the image was executed.
+    measured:     names of steps whose cycles were measured, see measured.py.
     """
 
     plan: Plan
@@ -53,6 +56,7 @@ class Profile:
     functions: tuple[FunctionProfile, ...]
     executed: dict[int, int]
     image: Image
+    measured: frozenset[str] = frozenset()
 
     @property
     def period_s(self) -> float:
@@ -84,10 +88,21 @@ class Profile:
         """Of a block, from the first score on."""
         return Cycles.of(self.cycles[self.settled :, step].mean(axis=0))
 
+    @cached_property
+    def runs(self) -> np.ndarray:
+        """Of each step, in how many blocks it ran: those in which all that it waits for has fired."""
+        return np.array([self.fired[:, sorted(needs)].all(axis=1).sum() for needs in self.plan.conditions()])
+
     def step_firing(self, step: int) -> Cycles | None:
         """A firing, with the runs before it that gave nothing; None where it never fired."""
-        firings = int(self.fired[:, step].sum())
-        return Cycles.of(self.cycles[:, step].sum(axis=0) / firings) if firings else None
+        return self._part(step, int(self.fired[:, step].sum()))
+
+    def step_run(self, step: int) -> Cycles | None:
+        """A run, whether it gave something or not; None where it never ran."""
+        return self._part(step, int(self.runs[step]))
+
+    def _part(self, step: int, count: int) -> Cycles | None:
+        return Cycles.of(self.cycles[:, step].sum(axis=0) / count) if count else None
 
     def step_worst(self, step: int) -> Cycles:
         """The most that it took in one block."""
@@ -119,9 +134,18 @@ def profile(
         before = snapshots[-1]
         counts = np.stack([np.pad(s, (0, len(before) - len(s))) for s in snapshots])
         sums.add(np.diff(counts, axis=0), costs.of(counter))
-    told = (np.concatenate(sums.fired), np.concatenate(sums.instructions), np.concatenate(sums.cycles))
+    told = (firings(plan, x), np.concatenate(sums.instructions), np.concatenate(sums.cycles))
     functions = by_function(plan, costs, before)
     return Profile(plan, table, f"{compiler.name} {optimise}", memory, *told, functions, dict(counter.by_address()), image)
+
+
+def firings(plan: Plan, x: list[np.ndarray]) -> np.ndarray:
+    """[block, step], whether it gave an output."""
+    engine, fired = Engine(plan), np.zeros((len(x[0]), len(plan.steps)), bool)
+    for start in range(0, len(fired), CHUNK):
+        for step, given in engine.push(*(blocks[start : start + CHUNK] for blocks in x)).items():
+            fired[given.when, step] = True
+    return fired
 
 
 @dataclass
@@ -132,7 +156,6 @@ class Costs:
     has one more, without instructions: the cycles that the branch did not take after all.
 
     edge, step, function: of each piece.      cost: (instructions, low, nominal, high).
-    done:                 (edge, step) where a step has given something.
     """
 
     timer: Timer
@@ -141,7 +164,6 @@ class Costs:
     step: list[int] = field(default_factory=list)
     function: list[str] = field(default_factory=list)
     cost: list[np.ndarray] = field(default_factory=list)
-    done: list[tuple[int, int]] = field(default_factory=list)
     edges: int = 0
     blocks: dict[int, tuple[int, list[Timed]]] = field(default_factory=dict)
 
@@ -156,7 +178,6 @@ class Costs:
             for step, start, end in counter.pieces(edge):
                 piece = [t.cycles for t in timed if start <= t.address < end]
                 self._add(e, step, address, len(piece), np.sum(piece, axis=0))
-            self.done += [(e, m.begins - 1) for m in self.timer.image.marks if m.done and address <= m.address < address + size]
             if before in self.blocks and before + self.blocks[before][0] == address:
                 branch = self.blocks[before][1][-1]
                 self._add(e, int(edge["step"]), branch.address, 0, branch.through - branch.cycles)
@@ -175,7 +196,6 @@ class Sums:
     """Counts of edges times their costs: chunk by chunk of blocks, for each step."""
 
     steps: int
-    fired: list[np.ndarray] = field(default_factory=list)
     instructions: list[np.ndarray] = field(default_factory=list)
     cycles: list[np.ndarray] = field(default_factory=list)
 
@@ -187,10 +207,6 @@ class Sums:
         sums = (counts[:, costs.edge].astype(float) @ matrix.reshape(pieces, -1)).reshape(len(counts), columns, 4)
         self.instructions.append(sums[..., 0].astype(np.int64))  # exact: far below 2**53
         self.cycles.append(sums[..., 1:])
-        fired = np.zeros((len(counts), columns), bool)
-        for edge, step in costs.done:
-            fired[:, step] |= counts[:, edge] > 0
-        self.fired.append(fired[:, : self.steps])
 
 
 def by_function(plan: Plan, costs: Costs, counts: np.ndarray) -> tuple[FunctionProfile, ...]:
@@ -200,3 +216,23 @@ def by_function(plan: Plan, costs: Costs, counts: np.ndarray) -> tuple[FunctionP
     names = [*(step.name for step in plan.steps), ""]
     ordered = sorted(sums.items(), key=lambda item: (item[0][0], -item[1][2]))
     return tuple(FunctionProfile(names[s], f, int(total[0]), Cycles.of(total[1:])) for (s, f), total in ordered if total[0])
+
+
+def noise(plan: Plan) -> list[np.ndarray]:
+    """Blocks of noise for each input, 12 dB below full scale and always the same.
+
+    They go on for a second after all steps but the detector have fired, or for 20 s where one of them hears nothing in it.
+    """
+    rng, engine = np.random.default_rng(1), Engine(plan)
+    second = max(1, round(float(plan.x[0].rate_hz)))
+    waiting = set(range(len(plan.steps))) - {plan.detector}
+    parts: list[list[np.ndarray]] = []
+    while len(parts) < NOISE_MOST_S:
+        heard = not waiting
+        ranges = [np.iinfo(x.dtype) for x in plan.x]
+        part = [rng.integers(r.min // 4, r.max // 4 + 1, (second, *x.shape), dtype=x.dtype) for r, x in zip(ranges, plan.x)]
+        parts.append(part)
+        waiting -= {i for i, fired in engine.push(*part, want=waiting).items() if len(fired.when)}
+        if heard:
+            break
+    return [np.concatenate(blocks) for blocks in zip(*parts)]
