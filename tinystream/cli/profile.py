@@ -44,7 +44,7 @@ def profile_command(
     counts: Counts = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what each step takes on a core, and whether blocks are done in time.
+    """Tell what each step takes on a core, and if it is in time.
 
     The C is built for the core and run in an emulator: instructions are exact, cycles are estimated from the core's table.
     """

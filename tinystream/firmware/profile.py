@@ -230,7 +230,7 @@ def noise(plan: Plan) -> list[np.ndarray]:
     while len(parts) < NOISE_MOST_S:
         heard = not waiting
         ranges = [np.iinfo(x.dtype) for x in plan.x]
-        part = [rng.integers(r.min // 4, r.max // 4 + 1, (second, *x.shape), dtype=x.dtype) for r, x in zip(ranges, plan.x)]
+        part = [rng.integers(r.min // 4, r.max // 4 + 1, (second, *x.shape)).astype(x.dtype) for r, x in zip(ranges, plan.x)]
         parts.append(part)
         waiting -= {i for i, fired in engine.push(*part, want=waiting).items() if len(fired.when)}
         if heard:
