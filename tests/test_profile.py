@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from fractions import Fraction
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bare import use_cache
-from command import APP, KITCHEN, tinystream
+from command import APP, KITCHEN, ROOT, tinystream
 
 from tinystream.app.planning import plan_file
 from tinystream.firmware import profile as module
@@ -23,7 +24,7 @@ from tinystream.firmware.flame import flame
 from tinystream.firmware.measure import measure
 from tinystream.firmware.measured import HASH_DIGITS, Measured, MeasuredError, StepCycles, overridden, read_measured
 from tinystream.firmware.profile import Profile, noise, profile
-from tinystream.plan.plan import Plan, plan_steps
+from tinystream.plan.plan import Duty, Plan, plan_steps
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.stages.gate import Gate
@@ -114,6 +115,18 @@ def test_the_factor_of_the_memory_multiplies_all(wake_word):
     np.testing.assert_allclose(slow.cycles, found.cycles[:30] * [1.0, 1.5, 2.0])
 
 
+def test_an_app_on_duty_takes_nothing_between_its_windows_and_begins_each_afresh(wake_word):
+    plan, x, found = wake_word
+    on, every = 115, 130
+    resting = profile(replace(plan, duty=Duty(on, every)), [np.tile(x[:every], (2, 1))], cycle_table(CORE), cross_compiler())
+    for begin in (0, every):
+        np.testing.assert_array_equal(resting.instructions[begin : begin + on], found.instructions[:on])
+        np.testing.assert_array_equal(resting.fired[begin : begin + on], found.fired[:on])
+        assert not resting.cycles[begin + on : begin + every].any() and not resting.fired[begin + on : begin + every].any()
+    assert resting.fired[:, plan.scores].sum() >= 2 and resting.runs[0] == 2 * on
+    assert sum(f.instructions for f in resting.functions) == resting.instructions.sum() == sum(resting.executed.values())
+
+
 AUDIO = Signal((160,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
 
 
@@ -155,30 +168,48 @@ def test_noise_is_the_same_every_time_and_makes_every_step_fire():
 # --- measured cycles ------------------------------------------------------------------------------------------
 
 
-def measured_of(found: Profile, **changed) -> Measured:
+def measured_of(found: Profile, **changed) -> dict:
     """As if the first step took twice what is estimated, and five times in its worst block."""
-    first, step = found.plan.steps[0], found.step_firing(0)
-    calls = int(found.fired[:, 0].sum())
-    steps = {first.name: StepCycles(calls, 2 * step.nominal * calls, 5 * found.step_worst(0).nominal)}
-    told = dict(app=found.plan.name, definition=found.plan.digest, board="dk", core=CORE, clock_hz=64e6, steps=steps)
-    return Measured(**(told | changed))
+    first, fired = found.plan.steps[0], int(found.fired[:, 0].sum())
+    cycles, most = 2 * found.step_firing(0).nominal * fired, 5 * found.step_worst(0).nominal
+    steps = {first.name: dict(fired=fired, blocks=len(found.fired), cycles=cycles, most=most)}
+    return (
+        dict(app=found.plan.name, definition=found.plan.digest[:HASH_DIGITS], board="dk", core=CORE, clock_hz=64e6, steps=steps) | changed
+    )
+
+
+def read(folder: Path, plan: Plan, told: object) -> Measured:
+    path = folder / "measured.json"
+    path.write_text(json.dumps(told))
+    return read_measured(path, plan)
 
 
 def test_measured_cycles_take_the_place_of_estimates(wake_word, tmp_path):
     plan, _, found = wake_word
-    measured_of(found).write(tmp_path / "measured.json")
-    read = read_measured(tmp_path / "measured.json", plan)
-    assert read == measured_of(found)
-    changed = overridden(found, read)
+    changed = overridden(found, read(tmp_path, plan, measured_of(found)))
     assert changed.measured == {plan.steps[0].name}
     assert changed.step_firing(0).nominal == changed.step_firing(0).low == pytest.approx(2 * found.step_firing(0).nominal)
     assert changed.step_worst(0).high == pytest.approx(5 * found.step_worst(0).nominal)
     np.testing.assert_array_equal(changed.cycles[:, 1:], found.cycles[:, 1:])
 
 
-def test_cycles_of_another_core_are_refused(wake_word):
-    with pytest.raises(MeasuredError, match="measured on a cortex-m7 say nothing of a cortex-m4"):
-        overridden(wake_word[2], measured_of(wake_word[2], core="cortex-m7"))
+def test_what_has_not_fired_there_stays_estimated(wake_word, tmp_path):
+    plan, _, found = wake_word
+    never = {"stack": dict(fired=0, blocks=50, cycles=5000, most=100)}
+    changed = overridden(found, read(tmp_path, plan, measured_of(found, steps=never)))
+    np.testing.assert_array_equal(changed.cycles, found.cycles)
+    assert not changed.measured
+
+
+def test_cycles_of_another_core_are_refused(wake_word, tmp_path):
+    plan, _, found = wake_word
+    for told in (measured_of(found, core="cortex-m7"), {k: v for k, v in measured_of(found, board="posix").items() if k != "core"}):
+        with pytest.raises(MeasuredError, match=r"measured on a (cortex-m7|host) say nothing of a cortex-m4"):
+            overridden(found, read(tmp_path, plan, told))
+    known = {k: v for k, v in measured_of(found, board="qemu_mps2_an386").items() if k != "core"}
+    assert read(tmp_path, plan, known).core == CORE
+    unknown = {k: v for k, v in measured_of(found).items() if k != "core"}
+    assert overridden(found, read(tmp_path, plan, unknown)).measured, "a board of the user's, of which nothing is known"
 
 
 @pytest.mark.parametrize(
@@ -186,33 +217,34 @@ def test_cycles_of_another_core_are_refused(wake_word):
     [
         (lambda t: t.update(definition="0" * 64), "was measured with definition 0000000000000000, wake_word is"),
         (lambda t: t.update(definition=t["definition"][: HASH_DIGITS - 1]), "was measured with definition"),
+        (lambda t: t.update(definition=t["definition"] + "0"), "was measured with definition"),
         (lambda t: t.update(definition=""), "definition none"),
         (lambda t: t.pop("board"), "board is missing"),
         (lambda t: t.update(boards=1), "boards is not known"),
         (lambda t: t.update(clock_hz=0), "clock_hz = 0 cannot"),
-        (lambda t: t.update(steps=[1]), "are objects"),
+        (lambda t: t.update(steps=[1]), "steps is no object"),
         (lambda t: t["steps"].update(nonsense=t["steps"]["stack"]), "has no step 'nonsense'"),
         (lambda t: t["steps"]["stack"].update(cycles=-1), r"stack.cycles = -1 cannot"),
         (lambda t: t["steps"]["stack"].update(cycles=float("nan")), r"stack.cycles = nan cannot"),
+        (lambda t: t["steps"]["stack"].update(cycles=float("inf")), r"stack.cycles = inf cannot"),
         (lambda t: t["steps"]["stack"].update(cycles=True), r"stack.cycles = True cannot"),
-        (lambda t: t["steps"]["stack"].update(calls=0), r"stack.calls = 0 cannot"),
-        (lambda t: t["steps"]["stack"].update(calls=1.5), "stack.calls = 1.5 is not whole"),
-        (lambda t: t["steps"]["stack"].update(most=1e9), r"most = 1e\+09 in one block is more than"),
-        (lambda t: t["steps"].update(stack=7), "step 'stack': is no object"),
+        (lambda t: t["steps"]["stack"].update(blocks=0), r"stack.blocks = 0 cannot"),
+        (lambda t: t["steps"]["stack"].update(fired=1.5), "stack.fired = 1.5 of 9 blocks cannot"),
+        (lambda t: t["steps"]["stack"].update(fired=10), "stack.fired = 10 of 9 blocks cannot"),
+        (lambda t: t["steps"]["stack"].update(most=301), "most = 301 in a block does not go with 300 in 9"),
+        (lambda t: t["steps"]["stack"].update(most=33), "most = 33 in a block does not go with 300 in 9"),
+        (lambda t: t["steps"].update(stack=7), "step 'stack' is no object"),
         (lambda t: t["steps"]["stack"].pop("most"), "most is missing"),
     ],
 )
 def test_measured_cycles_that_cannot_be_are_refused(change, said, tmp_path):
     plan = plan_file(APP)
-    told = dict(app=plan.name, definition=plan.digest, board="dk", core=CORE, clock_hz=64e6,
-                steps={"stack": dict(calls=3, cycles=300, most=100)})  # fmt: skip
-    path: Path = tmp_path / "measured.json"
-    path.write_text(json.dumps(told))
-    assert read_measured(path, plan).steps["stack"] == StepCycles(3, 300, 100)
+    told = dict(app=plan.name, definition=plan.digest[:HASH_DIGITS], board="dk", clock_hz=64e6,
+                steps={"stack": dict(fired=3, blocks=9, cycles=300, most=100)})  # fmt: skip
+    assert read(tmp_path, plan, told).steps["stack"] == StepCycles(3, 9, 300, 100)
     change(told)
-    path.write_text(json.dumps(told))
     with pytest.raises(MeasuredError, match=said):
-        read_measured(path, plan)
+        read(tmp_path, plan, told)
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):
@@ -221,9 +253,8 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(MeasuredError, match="is not JSON"):
         read_measured(tmp_path / "broken.json", plan_file(APP))
-    (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(MeasuredError, match="are objects"):
-        read_measured(tmp_path / "list.json", plan_file(APP))
+    with pytest.raises(MeasuredError, match="the file is no object"):
+        read(tmp_path, plan_file(APP), [])
 
 
 # --- what people see ------------------------------------------------------------------------------------------
@@ -277,7 +308,7 @@ def test_the_command_shows_a_function_of_the_image():
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        ([], 2, "one of them"),
+        ([], 1, "no board is named"),
         (["--core", "cortex-m4", "--board", "posix"], 2, "one of them"),
         (["--core", "cortex-m5"], 1, "no table of cycles for a core called 'cortex-m5'"),
         (["--board", "posix"], 1, "posix is a host, which has no table of cycles"),
@@ -297,3 +328,19 @@ def test_the_command_shows_a_function_of_the_image():
 def test_options_that_mean_nothing_are_refused(options, code, said):
     done = tinystream("profile", APP, *options)
     assert done.code == code and said in " ".join(done.err.replace("│", " ").split()), done.err
+
+
+def test_the_example_of_the_page_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/profile.md").read_text(encoding="utf-8"), re.S)
+    names: dict = {}
+    exec(example, names)
+    assert names["found"].plan.name == "wake_word" and names["found"].mean.nominal > 1e5
+
+
+def test_the_measured_cycles_of_the_page_are_read(tmp_path):
+    (text,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/profile.md").read_text(encoding="utf-8"), re.S)
+    plan = plan_file(APP)
+    told = json.loads(text) | dict(definition=plan.digest[:HASH_DIGITS])
+    (tmp_path / "measured.json").write_text(json.dumps(told))
+    assert read_measured(tmp_path / "measured.json", plan).steps["micro_frontend"].fired == 300

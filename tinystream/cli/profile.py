@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from tinystream.app.planning import plan_file
-from tinystream.cli.shared import AppPath, Channel, Counts, Json, Resample, cli, count, output, tell
+from tinystream.cli.build import board_name
+from tinystream.cli.shared import WIDE, AppPath, Channel, Counts, Json, Resample, cli, count, output, tell
 from tinystream.errors import BuildError, writing
 from tinystream.firmware.board import Board, find_board
-from tinystream.firmware.cross import cross_compiler
-from tinystream.firmware.cycles import MEMORY, ONCE, Cycles, cores_with_cycles, cycle_table
+from tinystream.firmware.cross import cross_compiler, cross_compilers
+from tinystream.firmware.cycles import MEMORY, ONCE, Cycles, CycleTable, cores_with_cycles, cycle_table
 from tinystream.firmware.deadline import Replayed, minimum_clock_hz, replay_in_time
+from tinystream.firmware.estimate import FIT, estimate
 from tinystream.firmware.flame import flame
 from tinystream.firmware.listing import listing
 from tinystream.firmware.measured import overridden, read_measured
 from tinystream.firmware.profile import Profile, noise, profile
+from tinystream.plan.plan import Plan
 from tinystream.run.replay import Reading, blocks_of
 
 OPTIMISE = ("O1", "O2", "O3", "Os")
@@ -28,8 +33,8 @@ OPTIMISE = ("O1", "O2", "O3", "Os")
 @cli.command("profile")
 def profile_command(
     app: AppPath,
-    board: Annotated[str | None, typer.Option("--board", metavar="B", help="a board: its core, its clock, its memory")] = None,
-    core: Annotated[str | None, typer.Option("--core", metavar="C", help=f"without a board: {', '.join(cores_with_cycles())}")] = None,
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="NAME|FOLDER", help="instead of the definition's board")] = None,
+    core: Annotated[str | None, typer.Option("--core", metavar="C", help=f"instead of a board: {', '.join(cores_with_cycles())}")] = None,
     clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="of the core; the board's without")] = None,
     recording: Annotated[Path | None, typer.Option("--recording", "-r", metavar="R", help="what it hears; noise without")] = None,
     buffers: Annotated[int, typer.Option("--buffers", min=2, help="blocks that the firmware has room for")] = 2,
@@ -39,6 +44,7 @@ def profile_command(
     picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE.svg", help="draw where the cycles go")] = None,
     functions: Annotated[bool, typer.Option("--functions", help="list the functions of each step, too")] = False,
     show: Annotated[str | None, typer.Option("--listing", metavar="FUNCTION", help="its instructions with their counts, alone")] = None,
+    estimated: Annotated[bool, typer.Option("--estimate", help="by the committed counts of kernels: nothing is built or run")] = False,
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
@@ -48,20 +54,28 @@ def profile_command(
 
     The C is built for the core and run in an emulator: instructions are exact, cycles are estimated from the core's table.
     """
-    if (board is None) == (core is None):
-        raise typer.BadParameter("say --board B or --core C, one of them")
+    if board and core:
+        raise typer.BadParameter("--board B or --core C: one of them")
     if clock is not None and not 0 < clock < 10_000:
         raise typer.BadParameter(f"--clock {clock:g}: a clock in MHz is above 0 and below 10000")
     if optimise not in OPTIMISE:
         raise typer.BadParameter(f"--optimise {optimise} is none of {', '.join(OPTIMISE)}")
     if picture is not None and picture.suffix.lower() != ".svg":
         raise typer.BadParameter(f"--picture {picture}: the picture is an .svg")
-    target = find_board(board) if board else None
+    asked = {"--recording": recording, "--measured": measured, "--picture": picture, "--listing": show, "--functions": functions or None}
+    if estimated and (given := [option for option, value in asked.items() if value is not None]):
+        raise typer.BadParameter(f"{given[0]} needs the emulator; leave it or --estimate out")
+    target = find_board(board_name(app, board)) if not core else None
     clock_hz = clock * 1e6 if clock else float(target.clock_hz) if target else None
     plan = plan_file(app)
+    if estimated or missing_tools():
+        if not estimated:
+            tell(f"note: {missing_tools()}; this is estimated from counts of the kernels")
+        print_estimate(plan, cycle_table(core or core_of(target)), memory_of(target), clock_hz, as_json)
+        return
     told = read_measured(measured, plan) if measured else None
     x = [blocks_of(plan, Reading(resample, channel, counts).read(plan, recording).samples)] if recording else noise(plan)
-    table = cycle_table(core_of(target) if target else core or "")
+    table = cycle_table(core or core_of(target))
     found = profile(plan, x, table, cross_compiler(compiler), f"-{optimise}", memory_of(target))
     found = overridden(found, told) if told else found
     if picture:
@@ -72,11 +86,19 @@ def profile_command(
     elif as_json:
         print(json.dumps(as_dict(found, recording, clock_hz, buffers), indent=2))
     else:
-        print_profile(found, recording, clock_hz, functions)
+        print_profile(found, recording, functions)
         print_time(found, clock_hz, buffers)
 
 
-def core_of(board: Board) -> str:
+def missing_tools() -> str:
+    """What a profile needs and is not here; nothing where all is."""
+    lacking = [name for name in ("unicorn", "elftools", "capstone") if find_spec(name) is None]
+    lacking += ["a compiler for Cortex-M"] * (not cross_compilers())
+    return f"no {', no '.join(lacking)} here (pip install 'tinystream[mcu]')" if lacking else ""
+
+
+def core_of(board: Board | None) -> str:
+    assert board, "a board or a core"
     if board.core not in cores_with_cycles():
         raise BuildError(f"{board.name} is a {board.core}, which has no table of cycles", "--core C takes another core")
     return board.core
@@ -134,15 +156,15 @@ def numbers(cycles: Cycles) -> list[float]:
 # --- words for people -----------------------------------------------------------------------------------------
 
 
-def print_profile(found: Profile, recording: Path | None, clock_hz: float | None, with_functions: bool) -> None:
+def print_profile(found: Profile, recording: Path | None, with_functions: bool) -> None:
     """A row a step: a run of it, the most in a block, and its share of the average block."""
     plan, mean = found.plan, found.mean.nominal
+    console = output()
+    range_ = ("from", "to") if console.width >= WIDE else ()
     heard = recording or "noise, as no recording is given"
-    table = Table(box=None, header_style="bold", pad_edge=False, title=f"{plan.name} on {found.table.core} ({found.compiler}): {heard}")
-    table.title_justify = "left"
-    table.add_column("step", overflow="fold")
-    for column in ("fired", "ran", "instr/run", "cycles/run", "from", "to", "worst block", "share"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("fired", "ran", "instr/run", "cycles/run", *range_, "worst block", "share")
+    table = titled(f"{plan.name} on {found.table.core} ({found.compiler}): {heard}", columns)
+    shown = 2 + len(range_)
     for i, name in enumerate([*(step.name for step in plan.steps), ""]):
         instructions, runs = int(found.instructions[:, i].sum()), int(found.runs[i]) if name else 0
         cycles = found.step_run(i) if name else None
@@ -150,11 +172,23 @@ def print_profile(found: Profile, recording: Path | None, clock_hz: float | None
             words = f"{name} (measured)" if name in found.measured else name or "after the last step"
             counts = (f"{found.fired[:, i].sum():,}", f"{runs:,}") if name else ("", "")
             share = f"{100 * found.step_mean(i).nominal / mean:.1f} %"
-            table.add_row(words, *counts, *each(instructions, cycles, runs), f"{found.step_worst(i).nominal:,.0f}", share)
+            table.add_row(words, *counts, *each(instructions, cycles, runs)[:shown], f"{found.step_worst(i).nominal:,.0f}", share)
         for f in found.functions if with_functions else ():
             if f.step == name:
-                table.add_row(f"  {f.function}", "", "", *each(f.instructions, f.cycles * (1 / max(1, runs)), runs), "", "")
-    output().print(table)
+                table.add_row(f"  {f.function}", "", "", *each(f.instructions, f.cycles * (1 / max(1, runs)), runs)[:shown], "", "")
+    console.print(table)
+    if not range_:
+        console.print(f"(ranges are shown in {WIDE} columns, and in --json)")
+
+
+def titled(title: str, columns: tuple[str, ...]) -> Table:
+    """An empty table of numbers, a row a step."""
+    table = Table(box=None, header_style="bold", pad_edge=False, title=Text(title))
+    table.title_justify = "left"
+    table.add_column("step", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
 
 
 def each(instructions: int, cycles: Cycles | None, runs: int) -> tuple[str, ...]:
@@ -168,12 +202,15 @@ def print_time(found: Profile, clock_hz: float | None, buffers: int) -> None:
     """What it comes to: the average and the worst block, and whether they are done in time."""
     blocks, period_ms = len(found.cycles), 1000 * found.period_s
     since = f"from the first score on, {found.settled * found.period_s:.2f} s after the start" if found.settled else "all"
+    if duty := found.plan.duty:
+        print(f"on duty {duty.on} of every {duty.every} blocks; the others take nothing, and are counted so")
     table, memory = found.table, found.memory
     factors = ["instructions", f"the table of the {table.like}"]
     factors += [f"{span(table.factor.cycles, 'g')} for the {table.core}, which has none"] * (table.like != table.core)
     factors += [f"{span(memory, 'g')} for flash and RAM"] * (memory != ONCE)
     print(f"\n{count(blocks, 'block')} of {period_ms:g} ms, {int(found.instructions.sum()):,} instructions")
-    print(f"cycles are estimated: {' x '.join(factors)}")
+    measured = f"; {count(len(found.measured), 'step')} as measured" if found.measured else ""
+    print(f"cycles are estimated: {' x '.join(factors)}{measured}")
     print(f"average block  {span(found.mean)} cycles ({since})\nworst block    {span(found.worst)} cycles")
     least = minimum_clock(found, buffers)
     print(f"no block is missed from {span(least * 1e-6, '.2f')} MHz on, with {buffers} buffers")
@@ -212,3 +249,37 @@ def at_clock(found: Profile, clock_hz: float, buffers: int) -> dict[str, Replaye
         bound: replay_in_time(cycles, clock_hz, found.period_s, buffers)
         for bound, cycles in zip(("low", "nominal", "high"), found.blocks.T)
     }
+
+
+# --- without tools --------------------------------------------------------------------------------------------
+
+
+def print_estimate(plan: Plan, table: CycleTable, memory: Cycles, clock_hz: float | None, as_json: bool) -> None:
+    """A row a step, and what they come to; every gate open."""
+    found = estimate(plan, table, memory)
+    share = found.mean * (found.block_hz / clock_hz) if clock_hz else None
+    if as_json:
+        steps = [
+            dict(step=s.name, kind=s.kind, runs_hz=s.rate_hz, instructions=s.instructions, cycles_per_run=s.cycles and numbers(s.cycles))
+            for s in found.steps
+        ]
+        told = dict(app=plan.name, definition=plan.digest, core=table.core, cycles_are="estimated from counts of the kernels",
+                    memory_factor=numbers(memory), block_s=1 / found.block_hz, average_block=numbers(found.mean),
+                    worst_block=numbers(found.worst), unknown=found.unknown, steps=steps)  # fmt: skip
+        print(json.dumps(told | (dict(at_clock=dict(clock_hz=clock_hz, share=numbers(share))) if share else {}), indent=2))
+        return
+    columns = ("runs/s", "instr/run", "cycles/run", "from", "to", "share")
+    rows = titled(f"{plan.name} on {table.core}, from counts of the kernels", columns)
+    for s in found.steps:
+        if s.cycles is None or s.instructions is None:
+            rows.add_row(s.name, f"{s.rate_hz:.4g}", *["not known"] * 4, "")
+        else:
+            part = found.duty * s.cycles.nominal * s.rate_hz / found.block_hz / found.mean.nominal
+            rows.add_row(s.name, f"{s.rate_hz:.4g}", *each(round(s.instructions), s.cycles, 1), f"{100 * part:.1f} %")
+    output().print(rows)
+    print(f"\ncycles are estimated: {span(FIT, 'g')} for the fit x {span(memory, 'g')} for flash and RAM; gates are open")
+    print(f"average block  {span(found.mean)} cycles\nworst block    {span(found.worst)} cycles, if every step runs in it")
+    if found.unknown:
+        tell(f"note: not known, and in none of the sums: {', '.join(found.unknown)}")
+    if share and clock_hz:
+        print(f"at {clock_hz / 1e6:g} MHz: {span(share * 100, '.1f')} % of the time")

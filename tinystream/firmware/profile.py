@@ -16,6 +16,7 @@ from tinystream.firmware.cycles import ONCE, Cycles, CycleTable, Timed, Timer
 from tinystream.firmware.image import Image, build_image
 from tinystream.firmware.machine import Machine
 from tinystream.plan.plan import Plan
+from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine
 
 CHUNK = 64  # blocks whose counts are looked at together
@@ -76,7 +77,7 @@ class Profile:
 
     @property
     def mean(self) -> Cycles:
-        """A block, from the first score on."""
+        """A block, from the first score on; what a duty leaves out counts, as nothing."""
         return Cycles.of(self.blocks[self.settled :].mean(axis=0))
 
     @property
@@ -91,7 +92,10 @@ class Profile:
     @cached_property
     def runs(self) -> np.ndarray:
         """Of each step, in how many blocks it ran: those in which all that it waits for has fired."""
-        return np.array([self.fired[:, sorted(needs)].all(axis=1).sum() for needs in self.plan.conditions()])
+        heard = np.ones(len(self.fired), bool)
+        if self.plan.duty:
+            heard = np.arange(len(heard)) % self.plan.duty.every < self.plan.duty.on
+        return np.array([(heard & self.fired[:, sorted(needs)].all(axis=1)).sum() for needs in self.plan.conditions()])
 
     def step_firing(self, step: int) -> Cycles | None:
         """A firing, with the runs before it that gave nothing; None where it never fired."""
@@ -112,7 +116,7 @@ class Profile:
 def profile(
     plan: Plan, x: list[np.ndarray], table: CycleTable, compiler: Compiler, optimise: str = "-O2", memory: Cycles = ONCE
 ) -> Profile:
-    """Blocks [n, *shape] of each input, one after the other from a fresh start.
+    """Blocks [n, *shape] of each input, one after the other from a fresh start; those that fall between the windows of a duty take nothing.
 
     Instructions are exact.  Cycles are the table's, see cycles.py, times the factor of the memory.
     """
@@ -126,10 +130,13 @@ def profile(
     for start in range(0, len(x[0]), CHUNK):
         snapshots = [before]
         for n in range(start, min(start + CHUNK, len(x[0]))):
-            for address, blocks in zip(names, x):
-                machine.write(address, blocks[n])
-            counter.told.step = 0
-            machine.call(f"{plan.name}_push", *names, image.symbols["event"])
+            if plan.duty and n % plan.duty.every == 0:
+                restart(machine, plan.name)
+            if plan.duty is None or n % plan.duty.every < plan.duty.on:
+                for address, blocks in zip(names, x):
+                    machine.write(address, blocks[n])
+                counter.told.step = 0
+                machine.call(f"{plan.name}_push", *names, image.symbols["event"])
             snapshots.append(counter.seen["count"].astype(np.int64))
         before = snapshots[-1]
         counts = np.stack([np.pad(s, (0, len(before) - len(s))) for s in snapshots])
@@ -139,9 +146,16 @@ def profile(
     return Profile(plan, table, f"{compiler.name} {optimise}", memory, *told, functions, dict(counter.by_address()), image)
 
 
+def restart(machine: Machine, name: str) -> None:
+    """A fresh start, which is not counted."""
+    counts = machine.counter.edges["count"].copy()
+    machine.call(f"{name}_reset")
+    machine.counter.edges["count"] = counts
+
+
 def firings(plan: Plan, x: list[np.ndarray]) -> np.ndarray:
     """[block, step], whether it gave an output."""
-    engine, fired = Engine(plan), np.zeros((len(x[0]), len(plan.steps)), bool)
+    engine, fired = on_duty(plan, Engine(plan)), np.zeros((len(x[0]), len(plan.steps)), bool)
     for start in range(0, len(fired), CHUNK):
         for step, given in engine.push(*(blocks[start : start + CHUNK] for blocks in x)).items():
             fired[given.when, step] = True
