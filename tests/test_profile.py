@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bare import use_cache
-from command import APP, KITCHEN, ROOT, tinystream
+from command import APP, KITCHEN, ROOT, samples, tinystream, write_sound
 
 from tinystream.app.planning import plan_file
 from tinystream.firmware import profile as module
@@ -289,9 +289,11 @@ def test_the_command_tells_steps_time_and_deadlines(tmp_path):
     ElementTree.parse(tmp_path / "flame.svg")
     slow = tinystream(*told, "--clock", "15")
     assert "blocks are missed: " in slow.out and "at 15 MHz" in slow.out
-    asked = tinystream("profile", APP, "--core", "cortex-m33", "--recording", KITCHEN, "--json", "--clock", "64")
+    short = write_sound(tmp_path / "short.wav", samples(KITCHEN)[:32_000])
+    asked = tinystream("profile", APP, "--core", "cortex-m33", "--recording", short, "--json", "--clock", "64")
     json_ = json.loads(asked.out)
-    assert json_["cycles_are"] == "estimated" and json_["recording"] == str(KITCHEN) and json_["memory_factor"] == [1.0, 1.1, 1.3]
+    assert json_["cycles_are"] == "estimated" and json_["memory_factor"] == [1.0, 1.1, 1.3]
+    assert json_["recording"] == str(short) and json_["blocks"] == 200
     assert sum(step["instructions"] for step in json_["steps"]) == json_["instructions"]
     assert json_["at_clock"]["high"]["lost"] == [] and 0 < json_["at_clock"]["share"][1] < 1
     front = json_["steps"][0]
