@@ -23,6 +23,7 @@ import numpy as np
 
 from tinystream.emit.templates import templates
 from tinystream.errors import BuildError
+from tinystream.firmware.core import nearest_first
 from tinystream.firmware.image import Image
 
 CLASSES = (
@@ -107,10 +108,15 @@ def cores_with_cycles() -> list[str]:
 
 @cache
 def cycle_table(core: str) -> CycleTable:
-    """The table of that core, or BuildError."""
-    if core not in cores_with_cycles():
-        raise BuildError(f"no table of cycles for a core called '{core}'", f"one of {', '.join(cores_with_cycles())}")
-    return read_table(templates() / "cores" / f"{core}.toml")
+    """The table of that core, or of what follows `cortex-` in its name, as find_core has it; BuildError where there is none.
+
+    What follows a `+` is how code was built for it: cortex-m55+nomve is a Cortex-M55.
+    """
+    base, known = core.partition("+")[0], cores_with_cycles()
+    name = next((name for name in (base, f"cortex-{base}") if name in known), None)
+    if name is None:
+        raise BuildError(f"no table of cycles for a core called '{core}'", f"one of {', '.join(nearest_first(base, known))}")
+    return read_table(templates() / "cores" / f"{name}.toml")
 
 
 def read_table(path: Path) -> CycleTable:

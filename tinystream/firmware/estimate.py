@@ -20,7 +20,7 @@ FITTED = {
     "cortex-m7": "cortex-m4",
     "cortex-m33": "cortex-m4",
     "cortex-m55": "cortex-m4",
-    "rv32imc": "cortex-m3",
+    "rv32imac": "cortex-m3",
 }
 """Cores whose code is not in the file, by one that is: compilers make nearly the same of it."""
 FIT = Cycles(0.8, 1.0, 1.35)

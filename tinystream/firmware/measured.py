@@ -116,7 +116,7 @@ def overridden(profile: Profile, measured: Measured) -> Profile:
     A step's blocks keep their proportions: their mean, for each time that it fired, becomes what was measured, and the dearest takes
     `most` at the upper bound.  A step that has not fired here or there stays as it is.
     """
-    if measured.core not in ("", profile.table.core):
+    if measured.core.partition("+")[0] not in ("", profile.table.core):
         raise MeasuredError(
             f"cycles measured on a {measured.core} say nothing of a {profile.table.core}", "profile the core that was measured"
         )
