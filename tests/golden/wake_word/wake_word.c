@@ -31,6 +31,9 @@ _Static_assert(sizeof(int) >= 4, "the kernels count on an int of 32 bits; an 8-b
 #ifndef TS_AFTER                /* a test, a profile or a self-test looks here at what a step gave */
 #define TS_AFTER(step, y) ((void)0)
 #endif
+#ifndef TS_BEFORE               /* where a step may run though the one above it has not */
+#define TS_BEFORE(step) ((void)0)
+#endif
 
 /* Steps take turns in the arena, each with types of its own, and a compiler may think that an int16_t and an int32_t never
  * share a place.  A fence after each step keeps accesses in their turn; it is for the compiler alone, no instruction. */
