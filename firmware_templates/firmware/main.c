@@ -57,9 +57,10 @@ static void put_definition(struct ts_record *record)
 static void say_hello(enum ts_reset reset)
 {
     struct ts_record record = ts_record(TS_RECORD_HELLO, node.sequence++);
+    const struct ts_fault fault = ts_take_fault();
     ts_put(&record, TS_RECORD_VERSION, 1);
-    ts_put(&record, (uint64_t)reset, 1);
-    ts_put(&record, ts_fault_address(), 4);
+    ts_put(&record, fault.reason != 0 ? fault.reason : (uint64_t)reset, 1);
+    ts_put(&record, fault.address, 4);
     put_definition(&record);
     ts_put(&record, TS_CLOCK_HZ, 4);
     ts_put(&record, TS_SAMPLE_HZ_NUMERATOR, 4);

@@ -87,7 +87,10 @@ static inline uint32_t ts_cycles_since(uint32_t before)
 
 #endif
 
-/* Where the last fault was, if that is why the board has started again; else 0. */
-uint32_t ts_fault_address(void);
+/* Why start.c has reset the board, as enum ts_reset, and the address of the instruction; 0 where it has not.  Told once. */
+struct ts_fault {
+    uint32_t reason, address;
+};
+struct ts_fault ts_take_fault(void);
 
 #endif

@@ -22,9 +22,13 @@ static inline uint32_t ts_cycles_since(uint32_t before)
     return ts_cycles() - before;
 }
 
-static inline uint32_t ts_fault_address(void)
+struct ts_fault {
+    uint32_t reason, address;
+};
+
+static inline struct ts_fault ts_take_fault(void)
 {
-    return 0;
+    return (struct ts_fault){ 0, 0 };
 }
 
 #endif
