@@ -44,7 +44,7 @@ def build(
     app: AppPath,
     board: BoardOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="where sources and the program go")] = Path("build"),
-    compiler: Annotated[CompilerChoice | None, typer.Option(help="zig (from pip) where it is installed, else arm-none-eabi-gcc")] = None,
+    compiler: Annotated[CompilerChoice | None, typer.Option(help="zig (from pip) if installed, else GCC for the board's core")] = None,
     optimise: Annotated[OptimiseChoice, typer.Option(help="for size or speed")] = OptimiseChoice.speed,
     bench: Annotated[bool, typer.Option("--bench", help="firmware that also tells the cycles of each step")] = False,
     as_json: Json = False,
@@ -55,7 +55,7 @@ def build(
     """
     plan, target = plan_file(app), find_board(board_name(app, board))
     project = write_project(plan, target, out)
-    with_compiler = cross_compiler(compiler and compiler.value) if target.core != "host" else None
+    with_compiler = cross_compiler(compiler and compiler.value, target.riscv) if target.core != "host" else None
     more = ("-DTS_BENCH",) if bench else ()
     program = build_project(plan, target, with_compiler, optimise.value, more, project)
     path = out / f"{plan.name}.elf"

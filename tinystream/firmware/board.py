@@ -104,6 +104,10 @@ class Board(Part):
             raise ValueError(f"core = '{self.core}' is none of {', '.join(CORES)}")
         return self
 
+    @property
+    def riscv(self) -> bool:
+        return self.core in CORES and CORES[self.core].riscv
+
     @cached_property
     def lacks(self) -> tuple[str, ...]:
         """What must be there for firmware and is not; empty where it can be built."""

@@ -18,7 +18,7 @@ from tinystream.emit.templates import template, templates
 from tinystream.errors import BuildError, writing
 from tinystream.firmware.board import Board
 from tinystream.firmware.core import find_core
-from tinystream.firmware.cross import COMMANDS, GCC, cross_compiler, flags
+from tinystream.firmware.cross import COMMANDS, GCC, RISCV_COMMANDS, cross_compiler, flags
 from tinystream.firmware.golden import Golden, golden
 from tinystream.firmware.image import Image
 from tinystream.plan.plan import Plan
@@ -164,7 +164,8 @@ def link_script(board: Board, path: Path) -> str:
 
 def makefile(plan: Plan, board: Board, files: list[str]) -> str:
     """For those who build with what they have: gcc, and the flags of build_project()."""
-    gcc = Compiler("cc", ("cc",), "") if board.core == "host" else Compiler(GCC, COMMANDS[GCC], "")
+    commands = RISCV_COMMANDS if board.riscv else COMMANDS
+    gcc = Compiler("cc", ("cc",), "") if board.core == "host" else Compiler(GCC, commands[GCC], "")
     return template("firmware/Makefile").substitute(
         name=plan.name,
         version=__version__,
@@ -190,7 +191,7 @@ def build_project(
     """The program of the board, an ELF file, from the cache where the same was built before.  more: flags, such as -DTS_BENCH."""
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
         project = project or write_project(plan, board, Path(name))
-        compiler = compiler or (host_compiler() if board.core == "host" else cross_compiler())
+        compiler = compiler or (host_compiler() if board.core == "host" else cross_compiler(riscv=board.riscv))
         told = (*project_flags(board, compiler, project.script), optimise, *more)
         digest = hashlib.sha256(f"{__version__} {compiler.version} {[flag for flag in told if str(project.folder) not in flag]}".encode())
         for path in project.files:
