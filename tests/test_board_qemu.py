@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 from bare import use_cache
 from command import APP, KITCHEN
 
+from tinystream.app.definition import Duty
 from tinystream.app.planning import plan_file
+from tinystream.app.read import load
 from tinystream.emit.compiler import WARNINGS
-from tinystream.firmware.board import Board, boards
+from tinystream.emit.emit import emit
+from tinystream.firmware.board import Board, Feed, Firmware, Memory, boards
 from tinystream.firmware.cross import cross_compilers
 from tinystream.firmware.image import Image
 from tinystream.firmware.project import build_project, write_project
@@ -24,9 +28,9 @@ from tinystream.io.records import Alert, Hello, Overrun, Reader, Record, SelfTes
 from tinystream.plan.plan import Plan
 from tinystream.run.replay import blocks_of, make_engine, replay
 
+ROOT = Path(__file__).parents[1]
 BOARDS = [pytest.param(board, id=board.name) for board in boards() if board.name.startswith("qemu_")]
-FAST, TRUE, SLOW = "shift=5,sleep=off", "shift=5", "shift=9,sleep=off"  # see run_board; SLOW: 2 million instructions a second
-BLOCK_S = 0.01
+FAST, SLOW = "shift=5,sleep=off", "shift=9,sleep=off"  # see run_board: 31 and 2 million instructions a second, by no host's clock
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +70,15 @@ def of(records: list[Record], kind):
     return [record for record in records if isinstance(record, kind)]
 
 
+def heard(records: list[Record]) -> list[tuple]:
+    return [(a.sample, a.label, a.score_count) for a in of(records, Alert)]
+
+
+@cache
+def wanted() -> list[tuple]:
+    return [(e.sample, e.label, e.score_count) for e in replay(plan(), make_engine(plan()), samples().reshape(-1)).events]
+
+
 def program(board: Board) -> Path:
     return build_project(plan(), board, compiler(board))
 
@@ -81,21 +94,11 @@ def test_it_boots_and_gives_the_alerts_of_a_replay(board, name):
     assert (hello.board, hello.clock_hz, hello.reset, hello.fault_address) == (board.name, board.clock_hz, "unknown", 0)
     assert hello.definition == plan().digest[:16]
     assert of(records, SelfTest) == [SelfTest(1, True)]
-    wanted = [(e.sample, e.label, e.score_count) for e in replay(plan(), make_engine(plan()), samples().reshape(-1)).events]
-    assert [(a.sample, a.label, a.score_count) for a in of(records, Alert)] == wanted and len(wanted) == 1
+    assert heard(records) == wanted() and len(wanted()) == 1
     assert (status.blocks, status.sample, status.late, status.lost) == (len(samples()), samples().size, 0, 0)
     # asleep until a block is there: a loop that asks over and over wakes far more often, one that never sleeps not at all
     assert len(samples()) <= status.wakes <= len(samples()) + 200
-
-
-@pytest.mark.parametrize("board", BOARDS)
-def test_it_sleeps_between_blocks(board):
-    """In true time: a WFI that came back at once would not be asleep, one that missed its interrupt would be late."""
-    blocks = samples()[:60]
-    (status,) = of(ran(board, program(board), blocks, TRUE), Status)
-    assert (status.late, status.lost) == (0, 0)
-    assert status.seconds == pytest.approx(BLOCK_S * (len(blocks) + 1), rel=0.05)
-    assert 0.4 < status.asleep < 0.97
+    assert 0.4 < status.asleep < 0.97, "the core works for a part of the time, whichever way QEMU counts it"
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -108,6 +111,31 @@ def test_a_core_that_is_too_slow_says_what_it_has_lost(board):
     assert status.sample == blocks.size, "time has gone on by the blocks that were lost"
     last = of(records, Overrun)[-1]
     assert (last.late, last.lost) == (status.late, status.lost)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_deep_sleep_may_be_longer_than_the_watchdog_waits(board):
+    on_duty = load(APP).model_copy(update={"duty": Duty(on_s=1, every_s=11)}).plan(APP)
+    records = ran(board, build_project(on_duty, board, compiler(board)), samples()[:120])
+    assert len(of(records, Hello)) == 1, "the watchdog did not bite"
+    (status,) = of(records, Status)
+    assert status.blocks == 100, "the recording ends while the board sleeps"
+    assert status.seconds > 11 and status.asleep > 0.9
+
+
+def test_vector_instructions_give_the_same_bits(tmp_path):
+    """gcc -O3 makes vectors of the loops over rows, which the form for cores without such instructions does not have."""
+    board = next(b for b in boards() if b.name == "qemu_mps3_an547")
+    with_compiler = compiler(board, "gcc")
+    project = write_project(plan(), board, tmp_path)
+    emit(plan(), tmp_path, "rows")
+    elf = build_project(plan(), board, with_compiler, "-O3", project=project)
+    if not shutil.which("arm-none-eabi-objdump"):
+        pytest.skip("needs arm-none-eabi-objdump")
+    listing = subprocess.run(["arm-none-eabi-objdump", "-d", str(elf)], capture_output=True, text=True, check=True).stdout
+    assert len(re.findall(r"\tv\w+(?:\.\w+)?\s.*\bq[0-7]\b", listing)) > 10
+    records = ran(board, elf, samples())
+    assert of(records, SelfTest) == [SelfTest(1, True)] and heard(records) == wanted()
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------------
@@ -159,7 +187,9 @@ def test_what_hangs_or_faults_starts_again_and_tells_where_it_was(board, tmp_pat
     processed = "        node.processed++;\n"
     assert listen and after.count(processed) == 1
     undefined = "unimp" if board.riscv else "udf #0"
-    main.write_text(f'{before}\n#define UNDEFINED "{undefined}"\n{TRIPS}{listen}{after.replace(processed, processed + "        trip();" + chr(10))}')
+    main.write_text(
+        f'{before}\n#define UNDEFINED "{undefined}"\n{TRIPS}{listen}{after.replace(processed, processed + "        trip();" + chr(10))}'
+    )
     elf = build_project(plan(), board, compiler(board), project=project)
     records = ran(board, elf, samples()[:20])
     hellos, image = of(records, Hello), Image(elf)
@@ -183,7 +213,7 @@ def test_the_self_test_names_the_step_of_a_wrong_kernel(board, tmp_path):
 @pytest.mark.parametrize("board", BOARDS[:1] + BOARDS[-1:])
 def test_the_self_test_names_the_step_of_a_wrong_table(board, tmp_path):
     project = write_project(plan(), board, tmp_path)
-    change(tmp_path / "wake_word_tables.c", r"(wake_word_conv_2d2_\w+\[[^{]*\{\s*-?)(\d+)", lambda m: f"{m[1]}{(int(m[2]) + 1) % 100}")
+    change(tmp_path / "wake_word_tables.c", r"(int8_t wake_word_conv_2d2_weight\[3072\] = \{\s*)-29", r"\g<1>100")
     (test,) = of(ran(board, build_project(plan(), board, compiler(board), project=project), samples()[:1]), SelfTest)
     assert (test.passed, test.step) == (False, "conv_2d2")
 
@@ -192,3 +222,31 @@ def change(path: Path, before: str, after) -> None:
     text, count = re.subn(before, after, path.read_text(), count=1)
     assert count, f"{path.name} holds no {before}"
     path.write_text(text)
+
+
+# --- what is written of them --------------------------------------------------------------------------------------------
+
+
+def page() -> str:
+    return (ROOT / "docs/boards.md").read_text(encoding="utf-8")
+
+
+def test_the_page_lists_every_board_that_can_be_built():
+    listed = re.findall(r"^\| `(\w+)` \|", page().split("## Run it in QEMU")[0], re.M)
+    assert sorted(listed) == sorted(board.name for board in boards() if not board.lacks)
+
+
+def test_the_page_tells_every_key_of_a_board():
+    for part in (Board, Memory, Feed, Firmware):
+        for key in set(part.model_fields) - {"folder"}:
+            assert f"`{key}`" in page() or f"`[{key}]`" in page() or f"`[{key}.source" in page(), key
+
+
+def test_the_page_shows_how_a_board_is_run(monkeypatch, capsys):
+    board = next(b for b in boards() if b.name == "qemu_mps3_an547")
+    if not runnable(board):
+        pytest.skip(f"needs {board.firmware.qemu[0]}")
+    compiler(board)
+    monkeypatch.chdir(ROOT)
+    exec(re.findall(r"```python\n(.*?)```", page(), re.S)[0], {})
+    assert re.findall(r"^(\w+)\(", capsys.readouterr().out, re.M) == ["Hello", "SelfTest", *["Alert"] * 4, "Status"]

@@ -130,7 +130,7 @@ static void on_alarm(void)
     }
     alarm += period;
     const uint8_t *recording = (const uint8_t *)TS_RECORDING;       /* the number of blocks in four bytes, then their samples */
-    if (next == *(const volatile uint32_t *)recording) {
+    if (next >= *(const volatile uint32_t *)recording) {
         ts_source_ended();
         return;
     }
@@ -220,6 +220,7 @@ void board_deep_sleep(uint32_t ms)
     while (sending) {
         wait_for_interrupt();
     }
+    next += ms != 0 ? TS_OFF_BLOCKS : 0;        /* what a sensor would not have heard either */
     hang = NEVER;
     alarm = now() + (uint64_t)MTIME_HZ / 1000 * ms;
     set_timer();
