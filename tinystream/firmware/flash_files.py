@@ -17,7 +17,7 @@ PLACES = {".hex": "Intel HEX", ".uf2": "UF2", ".bin": "what flash holds, from it
 
 def flash_suffix(board: Board) -> str | None:
     """What the board is loaded with; None where a process or an emulator takes the program as it is."""
-    if board.core == "host" or board.firmware is None or board.firmware.qemu:
+    if board.core == "host" or board.firmware is None or (board.firmware.qemu and not board.firmware.emulated):
         return None
     return ".hex" if board.firmware.uf2_family is None else ".uf2"
 

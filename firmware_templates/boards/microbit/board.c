@@ -362,10 +362,6 @@ enum { TWI_ON = 5, BYTE_SUSPENDS = 1, BYTE_STOPS = 2 };
 enum { ACCELEROMETER = 0x1d, OUT_X = 0x01, DATA_CONFIG = 0x0e, CONTROL1 = 0x2a, CONTROL2 = 0x2b, CONTROL4 = 0x2d, CONTROL5 = 0x2e };
 enum { ACTIVE = 1, HIGH_RESOLUTION = 2, DATA_READY = 1 };
 
-#if TS_RANGE_MG != 2000 && TS_RANGE_MG != 4000 && TS_RANGE_MG != 8000
-#error The accelerometer of the micro:bit has range_g = 2, 4 or 8.
-#endif
-
 /* An event, in time; a bus that hangs must not hang the node. */
 static bool happened(volatile uint32_t *event)
 {
