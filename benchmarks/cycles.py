@@ -1,6 +1,6 @@
 """Fit what a step takes to what it computes, for where there is no compiler: firmware_templates/cores/kernels.csv.
 
-    python benchmarks/cycles.py             fits, writes the file, prints its errors; about a quarter of an hour
+    python benchmarks/cycles.py             fits, writes the file, prints its errors; half an hour on a busy machine
     python benchmarks/cycles.py --check     prints the errors of the file as it is
 
 Each kernel is fitted to the examples of its module, built for three cores by zig at -O2: what a run takes is a sum over the classes of
