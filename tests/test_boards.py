@@ -13,6 +13,7 @@ import pytest
 from bare import use_cache
 from command import APP, KITCHEN, tinystream
 
+from tinystream import App, Microphone
 from tinystream.app.definition import Duty
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load
@@ -30,6 +31,7 @@ from tinystream.io.records import Alert, Cycles, Hello, Overrun, Reader, Record,
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Engine
 from tinystream.run.replay import blocks_of, make_engine, replay
+from tinystream.stages import Frame, Gate
 
 SECONDS = 14  # of the kitchen: two alerts
 STRICT = WARNINGS
@@ -99,15 +101,25 @@ def test_the_self_test_passes_under_every_compiler(compiler, optimise):
     assert ran(find_board("posix"), program, samples()[:0]).of(SelfTest) == [SelfTest(1, True)]
 
 
-def test_the_bench_tells_every_step_and_all_of_its_time():
-    board = find_board("posix")
-    told = ran(board, build_project(plan(), board, more=(*STRICT, "-DTS_BENCH")), samples()[:0]).of(Cycles)
-    assert [c.step for c in told] == [s.name for s in plan().steps]
-    assert [c.step_index for c in told] == list(range(len(plan().steps)))
+@cache
+def gated() -> Plan:
+    """Two branches, one of which is often closed."""
+    whole, part = Frame(name="whole", length_ms=20), Frame(name="part", length_ms=30)
+    loud = Gate(name="loud", open_db=-20, hold_ms=10, from_="source")
+    stages = [whole, loud, part]
+    return App(name="gated", source=Microphone(rate_hz=8_000, block_ms=10), stages=stages).plan()
+
+
+@pytest.mark.parametrize("of", [plan, gated], ids=["wake_word", "gated"])
+def test_the_bench_tells_every_step_and_all_of_its_time(of):
+    board, app = find_board("posix"), of()
+    told = ran(board, build_project(app, board, more=(*STRICT, "-DTS_BENCH")), samples()[:0]).of(Cycles)
+    assert [c.step for c in told] == [s.name for s in app.steps]
+    assert [c.step_index for c in told] == list(range(len(app.steps)))
     (blocks,) = {c.blocks for c in told}
-    x = golden(plan()).x
-    fired = Engine(plan()).push(np.concatenate([x] * -(-blocks // len(x)))[:blocks])
-    assert [c.fired for c in told] == [len(fired[i].when) for i in range(len(plan().steps))]
+    x = golden(app).x
+    fired = Engine(app).push(np.concatenate([x] * -(-blocks // len(x)))[:blocks])
+    assert [c.fired for c in told] == [len(fired[i].when) for i in range(len(app.steps))]
     assert all(c.most <= c.cycles for c in told) and all(c.cycles > 0 for c in told if c.fired)
 
 

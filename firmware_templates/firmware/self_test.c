@@ -46,6 +46,18 @@ static void spend(int32_t step, bool fired)
     spent[step].cycles += cycles;
     spent[step].most = cycles > spent[step].most ? cycles : spent[step].most;
 }
+
+/* A step whose turn it is, though the one above it has waited. */
+static inline void ts_before(int32_t step)
+{
+    if (testing) {
+        spend(reached, false);
+        reached = step;
+        before = ts_cycles();
+    }
+}
+
+#define TS_BEFORE(step) ts_before(step)
 #endif
 
 static void ts_after(int32_t step, const void *y, size_t bytes)
@@ -66,7 +78,7 @@ static void ts_after(int32_t step, const void *y, size_t bytes)
 #endif
 }
 
-#define TS_AFTER(step, y) ts_after(step, y, sizeof y)
+#define TS_AFTER(step, y) ts_after(step, y, sizeof (y))
 #include TS_APP_SOURCE
 
 int32_t ts_self_test(void)
