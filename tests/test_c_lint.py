@@ -19,8 +19,10 @@ from tinystream.app.planning import plan_file
 from tinystream.emit.emit import emit
 from tinystream.emit.host import native_source, write_stream
 from tinystream.emit.templates import templates
+from tinystream.firmware.board import boards
 from tinystream.firmware.core import find_core
 from tinystream.firmware.image import write_sources
+from tinystream.firmware.project import write_project
 from tinystream.plan.plan import Plan, plan_stage
 from tinystream.plan.step import Form
 
@@ -138,6 +140,37 @@ def test_cppcheck_finds_nothing_in_an_app_and_what_it_is_built_with(tmp_path):
     write_stream(plan, tmp_path / "host", "rows")
     (tmp_path / "host/native.c").write_text(native_source(plan), encoding="utf-8")
     check(tmp_path / "host/ts_stream.c", tmp_path / "host/native.c")
+
+
+# --- firmware of boards ---------------------------------------------------------------------------------------
+
+BOARDS = {(board.folder / board.firmware.files[0]).resolve(): board for board in reversed(boards()) if not board.lacks}
+"""One for each board.c."""
+
+REGISTERS = "--checks=" + ",".join(
+    (
+        "-performance-no-int-to-ptr",  # a register is an address
+        "-bugprone-branch-clone",  # of two choices that differ in another app
+        "-concurrency-mt-unsafe",  # exit(), in a process of one thread
+        "-readability-redundant-declaration",  # of ticks, where a core counts cycles by them
+        "-bugprone-implicit-widening-of-multiplication-result",
+        "-bugprone-misplaced-widening-cast",  # both: see HOST
+    )
+)
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_linters_find_nothing_in_a_boards_firmware(board, tmp_path):
+    tool("clang-tidy"), tool("cppcheck")
+    project = write_project(plan_file(APP), board, tmp_path)
+    common = ("main.c", "self_test.c", "start.c") if board.name.startswith("qemu_mps2") else ()
+    files = [path for path in project.sources if path.name in ("board.c", *common)]
+    defines = [f"-D{define}" for define in board.firmware.defines]
+    if board.firmware.recording is not None:
+        defines.append(f"-DTS_RECORDING=0x{board.firmware.recording:x}u")
+    run(tool("cppcheck"), *CPPCHECK, "--suppress=badBitmaskCheck", *defines, *files)  # a field of a register may be 0
+    if not board.riscv:  # whose assembler clang-tidy's target does not know
+        tidy(files, *(FLAGS if board.core != "host" else ("-std=c11",)), *defines, more=(REGISTERS,))
 
 
 # --- would they find anything? --------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ int32_t ts_self_test(void)
         before = ts_cycles();
         reached = 0;
 #endif
-        (void)ts_app_push(&ts_golden_x[block_number % TS_GOLDEN_STORED * TS_SAMPLES], &event);
+        (void)ts_app_push(&ts_golden_x[(size_t)(block_number % TS_GOLDEN_STORED) * TS_SAMPLES], &event);
 #ifdef TS_BENCH
         if (reached < TS_STEPS) {
             spend(reached, false);      /* it has answered "nothing yet" */

@@ -20,7 +20,7 @@ enum ts_record_kind {
     TS_RECORD_ALERT     = 3,
     TS_RECORD_OVERRUN   = 4,
     TS_RECORD_STATUS    = 5,
-    TS_RECORD_CYCLES    = 6
+    TS_RECORD_CYCLES    = 6,
 };
 
 struct ts_record {

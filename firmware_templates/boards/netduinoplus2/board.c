@@ -116,8 +116,8 @@ static enum ts_reset why_reset(void)
 {
     const uint32_t status = RCC->status;
     RCC->status |= RESET_CLEAR;
-    return status & RESET_WATCHDOG ? TS_RESET_WATCHDOG : status & RESET_SOFTWARE ? TS_RESET_SOFTWARE :
-           status & (RESET_POWER | RESET_BROWN_OUT) ? TS_RESET_POWER : status & RESET_PIN ? TS_RESET_PIN : TS_RESET_UNKNOWN;
+    return (status & RESET_WATCHDOG) ? TS_RESET_WATCHDOG : (status & RESET_SOFTWARE) ? TS_RESET_SOFTWARE :
+           (status & (RESET_POWER | RESET_BROWN_OUT)) ? TS_RESET_POWER : (status & RESET_PIN) ? TS_RESET_PIN : TS_RESET_UNKNOWN;
 }
 
 /* --- pins: RM0090, 8 --------------------------------------------------------------------------------------------- */

@@ -104,7 +104,7 @@ __attribute__((section(".vectors.board"), used)) static void (*const vectors[])(
 };
 
 /* True when the event has come; a chip without the crystal that it waits for must not hang.  A turn takes more than four cycles. */
-static bool wait_for(volatile uint32_t *event, uint32_t ms)
+static bool wait_for(const volatile uint32_t *event, uint32_t ms)
 {
     for (uint32_t turns = TS_CLOCK_HZ / 4000 * ms; turns != 0; turns--) {
         if (*event != 0) {

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#if defined TS_AN505            /* Arm DAI 0505: the IoT Kit, all of it secure */
+#ifdef TS_AN505            /* Arm DAI 0505: the IoT Kit, all of it secure */
 #define TIMER        ((struct timer *)0x50000000u)
 #define TIMER1       ((struct timer *)0x50001000u)
 #define UART0        ((struct uart *)0x50200000u)
@@ -221,7 +221,7 @@ void board_deep_sleep(uint32_t ms)
     next += ms != 0 ? TS_OFF_BLOCKS : 0;        /* what a sensor would not have heard either */
     while (ms != 0) {
         const uint32_t part = ms < 1000 ? ms : 1000;
-        set_timer(1000u * part);
+        set_timer((uint64_t)part * 1000);
         wait_for_interrupt();
         stop_timer();
         board_watchdog_feed();

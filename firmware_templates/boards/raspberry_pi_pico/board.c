@@ -162,7 +162,7 @@ static void fail(void)
 }
 
 /* Until these bits are set; a turn takes more than eight cycles, so that is 25 ms at the least. */
-static void wait_for(volatile uint32_t *status, uint32_t bits)
+static void wait_for(const volatile uint32_t *status, uint32_t bits)
 {
     for (uint32_t turns = CRYSTAL_HZ / 40; (*status & bits) == 0; turns--) {
         if (turns == 0) {
