@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu wheel clean
+.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu validate wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -37,6 +37,10 @@ bench: $(VENV)/test
 # exact instructions, flash and RAM on emulated Cortex-M cores; fails where a bar is missed
 bench-mcu: $(VENV)/test
 	$(BIN)/python benchmarks/mcu.py $(MCU)
+
+# estimates of power against published measurements, into docs/power-validation.md; fails where a bar is missed
+validate: $(VENV)/test
+	$(BIN)/python benchmarks/power.py
 
 wheel: $(VENV)/test
 	$(BIN)/python -m build --wheel

@@ -19,7 +19,7 @@ from streaming_model import Graph, streaming_model
 from tiny_model import tiny_model
 
 from tinystream import App, Budget, Duty, File, Imu, Microphone, Model, Mqtt, Stdout
-from tinystream.app.budget import kb, not_estimated, over_budget
+from tinystream.app.budget import kb, needs_recordings, over_battery, over_budget
 from tinystream.app.digest import digest
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load, located
@@ -559,7 +559,15 @@ def test_a_broken_budget_names_what_takes_most(folder):
     assert f"error: needs {plan.ram_bytes} B RAM, budget 1 B\n  --> /app.toml:23:10\n" in said
     assert f"error: needs {plan.table_bytes} B of flash for tables alone, without code, budget 2 B\n  --> /app.toml:24:12\n" in said
     assert "= help: the largest table is" in said and "the state is 74 B, most of it detect (42 B)" in said
-    assert not_estimated(load(file).budget) == ["battery_days"]
+    assert needs_recordings(load(file).budget) == ["battery_days"] and needs_recordings(Budget(ram_kb=1)) == []
+
+
+def test_a_battery_must_last_at_the_low_end_of_its_estimate():
+    budget = Budget(battery_days=30)
+    assert over_battery(None, 1, 2) == over_battery(Budget(), 1, 2) == over_battery(budget, 30, 50) == []
+    (error,) = over_battery(budget, 29.9, 50)
+    assert error.path == ("budget", "battery_days")
+    assert error.what == "the battery lasts 29.9 days at the worst and 50 most likely, budget 30 days"
 
 
 def test_figures_never_look_smaller_than_they_are():

@@ -28,9 +28,17 @@ def over_budget(plan: Plan, budget: Budget | None) -> list[AppError]:
     return errors
 
 
-def not_estimated(budget: Budget | None) -> list[str]:
-    """The limits that this version reads and does not check, for `show` to say so."""
-    return [name for name in ("battery_days", "battery") if budget and getattr(budget, name) is not None]
+def over_battery(budget: Budget | None, low_days: float, nominal_days: float) -> list[AppError]:
+    """Whether a battery might be empty before its time; battery life is an interval, and its low end must keep the limit."""
+    if budget is None or budget.battery_days is None or low_days >= budget.battery_days:
+        return []
+    what = f"the battery lasts {low_days:.3g} days at the worst and {nominal_days:.3g} most likely, budget {budget.battery_days:g} days"
+    return [AppError(("budget", "battery_days"), what, "`tinystream power` tells what draws most, and what is known least")]
+
+
+def needs_recordings(budget: Budget | None) -> list[str]:
+    """The limits that `tinystream power` checks, for `show` to say so."""
+    return ["battery_days"] if budget and budget.battery_days is not None else []
 
 
 def most_ram(plan: Plan) -> str:

@@ -82,18 +82,18 @@ class Duty(Definition):
 
 
 class Budget(Definition):
-    """Limits that `tinystream show` holds an app to.
+    """Limits that an app is held to.
 
-    ram_kb and flash_kb are checked against the plan (1 kB is 1000 bytes).  battery_days and battery are read and kept, but
-    this version does not estimate battery life, and says so.
+    ram_kb and flash_kb are checked against the plan by `tinystream show` (1 kB is 1000 bytes), battery_days by `tinystream power`,
+    against the low end of its estimate.
     """
 
     ram_kb: float | None = Field(default=None, gt=0, description="arena and state at most, in kB of 1000 bytes", examples=[32])
     flash_kb: float | None = Field(
         default=None, gt=0, description="constant tables at most, in kB of 1000 bytes; code is not counted yet", examples=[128]
     )
-    battery_days: float | None = Field(default=None, gt=0, description="days on one battery; not estimated by this version", examples=[30])
-    battery: str | None = Field(default=None, min_length=1, description="the battery; not estimated by this version", examples=["2xAA"])
+    battery_days: float | None = Field(default=None, gt=0, description="days on the battery, at the low end", examples=[30])
+    battery: str | None = Field(default=None, min_length=1, description="cells and kind, or kind and capacity", examples=["2xAA"])
 
 
 class App(Definition):

@@ -80,5 +80,6 @@ def board_name(app: Path, board: str | None) -> str:
     """The one that was asked for, or the definition's."""
     name = board or load(app).board
     if name is None:
-        raise BuildError("no board is named", f'--board, or board = "…" in the definition; {", ".join(b.name for b in boards())}')
+        there = ", ".join(board.name for board in boards() if not board.lacks)
+        raise BuildError("no board is named", f'--board, or board = "…" in the definition; {there}')
     return name

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from tinystream.app.budget import not_estimated
+from tinystream.app.budget import needs_recordings
 from tinystream.app.model_report import memory_as_dict
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
@@ -39,8 +39,8 @@ def show(
             print_memory(plan)
         if plan.host_only:
             tell(f"note: {plan.host_only} runs on the host only; RAM and flash are without what its interpreter takes")
-        for key in not_estimated(definition.budget):
-            tell(f"note: budget.{key} is not checked: this version does not estimate battery life")
+        for key in needs_recordings(definition.budget):
+            tell(f"note: budget.{key} is checked by `tinystream power`, which needs recordings")
     if broken:
         raise located(app, broken)
 

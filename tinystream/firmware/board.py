@@ -9,13 +9,13 @@ import tomllib
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinystream.emit.templates import templates
 from tinystream.errors import BuildError
-from tinystream.firmware.core import CORES
+from tinystream.firmware.core import CORES, NOT_BUILT
 
 
 class Part(BaseModel):
@@ -86,7 +86,7 @@ class Board(Part):
     """A board.
 
     clock_hz: of the core, as board.c sets it.
-    power:    currents with their sources, see tinystream/power.
+    What it draws lies beside it, in power.toml: see tinystream/power.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -95,13 +95,12 @@ class Board(Part):
     clock_hz: int = Field(gt=0)
     memory: Memory | None = None
     firmware: Firmware | None = None
-    power: dict[str, Any] = Field(default_factory=dict)
     folder: Path
 
     @model_validator(mode="after")
     def _core_is_known(self) -> Board:
-        if self.core not in (*CORES, "host"):
-            raise ValueError(f"core = '{self.core}' is none of {', '.join(CORES)}")
+        if self.core not in (known := (*CORES, *NOT_BUILT, "host")):
+            raise ValueError(f"core = '{self.core}' is none of {', '.join(known)}")
         return self
 
     @property

@@ -71,6 +71,9 @@ CORES = {
 COUNTED = tuple(name for name, core in CORES.items() if core.unicorn)
 """Those whose instructions can be counted."""
 
+NOT_BUILT = ("xtensa-lx7", "rv32imc")
+"""Cores of boards whose currents are known, and that no firmware is built for here."""
+
 
 def find_core(name: str) -> Core:
     """The core of that name, or of what follows `cortex-` in it; BuildError where there is none."""

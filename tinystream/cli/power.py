@@ -1,0 +1,283 @@
+"""`tinystream power`: how long a battery lasts, by what was recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tinystream.app.budget import over_battery
+from tinystream.app.definition import Budget
+from tinystream.app.planning import plan_file
+from tinystream.app.read import load, located
+from tinystream.cli.profile import missing_tools
+from tinystream.cli.shared import (
+    AppPath,
+    Channel,
+    Counts,
+    EngineChoice,
+    EngineOption,
+    Json,
+    Recordings,
+    Resample,
+    cli,
+    count,
+    output,
+    tell,
+)
+from tinystream.errors import AppError, TinystreamError
+from tinystream.firmware.cross import cross_compiler
+from tinystream.io.recording import find_recordings
+from tinystream.plan.plan import Plan
+from tinystream.power import counts as replayed
+from tinystream.power.battery import find_pack
+from tinystream.power.board import BoardPower, find_board_power, mhz
+from tinystream.power.cycles import counted_cycles, emulated_cycles
+from tinystream.power.estimate import Estimate, Setup, StepCycles, Term, check, estimate
+from tinystream.power.feed import find_way
+from tinystream.power.files import PowerError
+from tinystream.power.interval import Interval, amount, spread, together
+from tinystream.power.parts import Sensor, Storage, find_part, usual_sensor
+from tinystream.power.radio import Alert, find_alert
+from tinystream.power.report import estimate_as_dict
+from tinystream.run.replay import Reading, blocks_of, make_engine
+
+WIDTH = 100
+SMALL = 0.03
+"""Of the core's work: steps below it share a line."""
+PROFILED_S = 10
+"""Of the recordings, from their begin, run in the emulator for cycles; the counts are of all."""
+
+
+@cli.command()
+def power(
+    app: AppPath,
+    recordings: Recordings,
+    board: Annotated[str | None, typer.Option("--board", metavar="NAME", help="the board; the app's where none is named")] = None,
+    battery: Annotated[
+        str | None, typer.Option("--battery", metavar="2xAA|lipo:1200mAh|…", help="cells and kind; the budget's where none is named")
+    ] = None,
+    sensor: Annotated[str | None, typer.Option("--sensor", metavar="NAME", help="the microphone or motion sensor")] = None,
+    radio: Annotated[
+        str | None, typer.Option("--radio", metavar="NAME|NAME:sf9|none", help="who carries alerts; the board's where none is named")
+    ] = None,
+    payload: Annotated[int, typer.Option("--payload", metavar="BYTES", help="of an alert")] = 20,
+    alerts_per_day: Annotated[
+        float | None, typer.Option("--alerts-per-day", metavar="N", help="in the field, where recordings hold more or fewer than life")
+    ] = None,
+    regulator: Annotated[
+        str | None, typer.Option("--regulator", metavar="NAME|direct", help="between battery and board; what fits where none is named")
+    ] = None,
+    storage: Annotated[str | None, typer.Option("--storage", metavar="NAME", help="a supercapacitor beside the battery")] = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", metavar="NAME", help="how the core is fed, where the board has several ways")
+    ] = None,
+    clock: Annotated[str | None, typer.Option("--clock", metavar="64MHz|64e6", help="of the core; the board's where not told")] = None,
+    temperature: Annotated[float, typer.Option("--temperature", metavar="°C", help="of board and battery")] = 25,
+    measured: Annotated[
+        Path | None, typer.Option("--measured", metavar="FILE", help="cycles that were measured on the board, instead of estimated ones")
+    ] = None,
+    engine: EngineOption = EngineChoice.auto,
+    resample: Resample = False,
+    channel: Channel = None,
+    counts: Counts = False,
+    as_json: Json = False,
+) -> None:
+    """Estimate how long a battery lasts, by what was recorded.
+
+    Each term is told with a low, a nominal and a high end, and each figure with its source.
+
+    Exit code 1 where the low end is below budget.battery_days.
+    """
+    plan, definition = plan_file(app), load(app)
+    budget = definition.budget or Budget()
+    if not (board or definition.board):
+        raise PowerError("no board is named, and the app names none", "--board nrf52840_dk")
+    if not (battery or budget.battery):
+        raise PowerError("no battery is named, and the app's budget names none", "--battery 2xAA")
+    with written(app, "board", told=board):
+        where = find_board_power(board or definition.board or "")
+    with written(app, "budget", "battery", told=battery):
+        pack = find_pack(battery or budget.battery or "")
+    setup = Setup(
+        board=where,
+        pack=pack,
+        sensor=find_sensor(plan, where, mode, sensor),
+        alert=find_radio(where, radio, payload),
+        storage=find_part(Storage, storage) if storage else None,
+        regulator=find_way(regulator) if regulator else None,
+        mode=mode,
+        clock_hz=hertz(clock) if clock else None,
+        temperature_c=temperature,
+        alerts_per_day=alerts_per_day,
+    )
+    check(setup, plan)
+    how = Reading(resample, channel, counts)
+    x = [how.read(plan, path).samples for path in find_recordings(recordings)]
+    heard = replayed.count_runs(plan, make_engine(plan, engine.value), x)
+    found = estimate(heard, cycles_of(plan, where, x, measured), setup)
+    if as_json:
+        print(json.dumps(estimate_as_dict(found, heard), indent=2, ensure_ascii=False))
+    else:
+        print_estimate(found, heard, len(x))
+    if broken := over_battery(definition.budget, found.days.low, found.days.nominal):
+        raise located(app, broken)
+
+
+@contextmanager
+def written(app: Path, *keys: str, told: str | None) -> Iterator[None]:
+    """What is wrong inside is shown at its line of the definition, where it was not told in the command."""
+    try:
+        yield
+    except TinystreamError as error:
+        raise error if told else located(app, [AppError(keys, error.what, error.help)]) from None
+
+
+def cycles_of(plan: Plan, board: BoardPower, x: list[np.ndarray], measured: Path | None) -> dict[str, StepCycles]:
+    """Emulated where the tools are here."""
+    if plan.host_only:
+        raise PowerError(
+            f"there is no C of step '{plan.host_only}' whose cycles could be counted: it runs on the host only", 'run = "compiled"'
+        )
+    lacking = missing_tools()
+    if lacking and measured:
+        raise PowerError(f"measured cycles take the place of emulated ones, and there is {lacking}", "pip install 'tinystream[mcu]'")
+    if lacking:
+        tell(f"note: {lacking}; cycles are estimated from counts of the kernels")
+        return counted_cycles(plan, board.board)
+    return emulated_cycles(plan, board.board, [profiled(plan, x)], cross_compiler(None), measured)
+
+
+def find_sensor(plan: Plan, board: BoardPower, mode: str | None, name: str | None) -> Sensor:
+    if name:
+        return find_part(Sensor, name)
+    rate_hz = float(plan.x[0].sample_hz or 0)
+    return usual_sensor(plan.source, rate_hz, board.find_mode(mode).capture, board.default.sensor.get(plan.source))
+
+
+def find_radio(board: BoardPower, name: str | None, payload: int) -> Alert | None:
+    name = name or board.default.radio
+    return find_alert(name, payload) if name and name != "none" else None
+
+
+def hertz(text: str) -> float:
+    """A clock as people write it.
+
+    >>> hertz("64MHz"), hertz("32e6"), hertz("32 768 Hz")
+    (64000000.0, 32000000.0, 32768.0)
+    """
+    match = re.fullmatch(r"([0-9][0-9_ ]*\.?[0-9]*(?:e[0-9]+)?)\s*([kMG]?)(?:Hz)?", text.strip())
+    if not match or not float(match[1].replace(" ", "")):
+        raise PowerError(f"'{text}' is no clock", "--clock 64MHz")
+    return float(match[1].replace(" ", "")) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
+
+
+def profiled(plan: Plan, x: list[np.ndarray]) -> np.ndarray:
+    """The first PROFILED_S of all recordings, as blocks."""
+    most = max(1, int(PROFILED_S * plan.x[0].rate_hz))
+    blocks = chain.from_iterable(blocks_of(plan, samples) for samples in x)
+    return np.array([block for block, _ in zip(blocks, range(most))])
+
+
+# --- words for people -----------------------------------------------------------------------------------------
+
+
+def print_estimate(found: Estimate, heard: replayed.Counts, recordings: int) -> None:
+    console = output()
+    console.width = min(console.width, WIDTH)
+    setup, days = found.setup, found.days
+    radio = setup.alert.radio.name if setup.alert else "no radio"
+    console.print(
+        f"[bold]{heard.plan.name} on {setup.board.name}[/], {mhz(found.clock_hz)}, mode {found.mode.name}, {setup.temperature_c:g} °C; "
+        f"{setup.sensor.name}; {radio}; {setup.pack.name}"
+        + (f" through {found.feed.regulator.name}" if found.feed.regulator else "")
+        + f"\n{heard.listened_s:.4g} s listened to in {count(recordings, 'recording')}: {count(len(heard.listened), 'block')}, "
+        f"{count(len(heard.alerts), 'alert')}; the core is busy for {spread(found.busy * 100)} % of the time; "
+        f"{spread(found.alerts_per_day)} alerts a day\n",
+        highlight=False,
+    )
+    console.print(terms_table(found))
+    life = Table.grid(padding=(0, 2))
+    life.add_row("usable", f"{spread(found.usable_mah)} mAh")
+    life.add_row("life", f"[bold]{spread(days)} days[/]")
+    most, share = next(iter(found.doubts.items()))
+    life.add_row("doubt", f"{share:.0%} of its square comes from {doubt_words(found, most)}")
+    console.print(life)
+    print_sources(console, found)
+    for note in found.notes:
+        tell(f"note: {note}")
+    console.print("\nnot modelled: " + "; ".join(found.not_modelled), highlight=False)
+
+
+def terms_table(found: Estimate) -> Table:
+    """Terms by group, a group's sum where it has several; µA out of the battery."""
+    total = found.total_ua
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("µA out of the battery", overflow="fold")
+    for column in ("low", "nominal", "high", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("status")
+    table.add_column("how", overflow="fold")
+
+    def add(name: str, current: Interval, status: str = "", how: str = "", style: str = "") -> None:
+        share = f"{100 * current.nominal / total.nominal:.1f} %" if total.nominal else ""
+        table.add_row(name, *(amount(value) for value in current.values), share, status, how, style=style)
+
+    for group in found.groups:
+        terms = [term for term in found.terms if term.group == group]
+        if len(terms) > 1:
+            add(group, found.group_ua(group))
+        for name, current, status, how in shown(terms):
+            add(f"  {name}" if len(terms) > 1 else name, current, status, how)
+    add("sum", total, style="bold")
+    return table
+
+
+def shown(terms: list[Term]) -> Iterator[tuple[str, Interval, str, str]]:
+    """Name, current, status, how; small terms of a group in one line."""
+    whole = sum(term.current_ua.nominal for term in terms)
+    small = [term for term in terms if term.current_ua.nominal < SMALL * whole] if len(terms) > 3 else []
+    for term in terms:
+        if term not in small:
+            yield term.name, term.current_ua, term.status, term.how
+    if small:
+        yield f"{len(small)} more steps", together(term.current_ua for term in small), "", "each is in --json"
+
+
+def doubt_words(found: Estimate, group: str) -> str:
+    """The group that is known least, and the figure in it that is."""
+    terms = [term for term in found.terms if term.group == group]
+    if not terms:
+        return f"the capacity of the battery ({found.setup.pack.cell.capacity_mah.status})"
+    widest = max(terms, key=lambda term: term.current_ua.width)
+    worst = max(widest.sources, key=lambda source: source.doubt)
+    return f"{group} ({worst.status})" if worst.what == group else f"{group}: {worst.what} ({worst.status})"
+
+
+def print_sources(console: Console, found: Estimate) -> None:
+    """Every figure once, with its status and where it is from."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("figure", overflow="fold", max_width=26)
+    table.add_column("value", no_wrap=True)
+    table.add_column("status and source", overflow="fold")
+    seen: dict[tuple[str, str, str], None] = {}
+    for term in found.terms:
+        for source in term.sources:
+            differs = term.group == "active" and source.what in ("cycles of a run", "runs a second")  # from step to step
+            value = "see above" if differs else f"{spread(source.figure)} {source.unit}"
+            seen[source.what, value, f"{source.status}: {source.source}"] = None
+    figure = found.setup.pack.cell.capacity_mah
+    for row in [*seen, ("capacity of a cell", f"{spread(figure.interval)} mAh", f"{figure.status}: {figure.source}")]:
+        table.add_row(*map(escape, row))
+    console.print()
+    console.print(table)
