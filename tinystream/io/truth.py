@@ -37,6 +37,23 @@ def truth_path(recording: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def find_truth(recording: Path, file: Path | None = None) -> Truth | None:
+    """Of the recording of that name, from the file or from the one beside it; None where there is none beside it.
+
+    RecordingError where the file does not speak of the recording.
+    """
+    path = file or truth_path(recording)
+    if path is None:
+        return None
+    told = read_truth(path)
+    found = [truth for truth in told if Path(truth.recording).name == recording.name]
+    if len(found) != 1:
+        names = ", ".join(truth.recording for truth in told) or "nothing"
+        times = f"{len(found)} times" if found else "not at all"
+        raise RecordingError(f"{path} speaks of {recording.name} {times}: it has {names}", f'"wav_file": "{recording.name}", once')
+    return found[0]
+
+
 def read_truth(path: str | Path) -> tuple[Truth, ...]:
     """All recordings that the file speaks of; RecordingError where a window or a label cannot be."""
     path = Path(path)
