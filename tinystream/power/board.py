@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -174,6 +175,18 @@ def find_board_power(name: str) -> BoardPower:
 def board_names() -> list[str]:
     """All of ours whose currents are known."""
     return sorted(path.parent.name for path in (templates() / "boards").glob("*/power.toml") if path.with_name("board.toml").is_file())
+
+
+def hertz(text: str) -> float:
+    """A clock as people write it.
+
+    >>> hertz("64MHz"), hertz("32e6"), hertz("32 768 Hz")
+    (64000000.0, 32000000.0, 32768.0)
+    """
+    match = re.fullmatch(r"([0-9][0-9_ ]*\.?[0-9]*(?:e[0-9]+)?)\s*([kMG]?)(?:Hz)?", text.strip())
+    if not match or not float(match[1].replace(" ", "")):
+        raise PowerError(f"'{text}' is no clock", "--clock 64MHz")
+    return float(match[1].replace(" ", "")) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
 
 
 def mhz(clock_hz: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 
@@ -82,12 +82,34 @@ class Counts:
     def _in_windows(self, when: np.ndarray, window_blocks: int) -> np.ndarray:
         return np.bincount(when // window_blocks, minlength=-(-self.blocks // window_blocks))
 
-    def busiest_block(self, cycles: Mapping[str, float]) -> float:
-        """The most cycles that one block takes."""
+    def work(self, cycles: Mapping[str, float]) -> np.ndarray:
+        """Cycles of each block."""
         total = np.zeros(self.blocks)
         for step, when in zip(self.plan.steps, self.ran):
             total[when] += cycles[step.name]
-        return float(total.max(initial=0))
+        return total
+
+    def busiest_block(self, cycles: Mapping[str, float]) -> float:
+        """The most cycles that one block takes."""
+        return float(self.work(cycles).max(initial=0))
+
+
+def in_a_row(parts: Sequence[Counts]) -> Counts:
+    """Counts of one plan, of recordings that follow one another."""
+    begins = np.cumsum([0, *(part.blocks for part in parts)])
+
+    def shifted(of: Callable[[Counts], np.ndarray]) -> np.ndarray:
+        return np.concatenate([of(part) + begin for part, begin in zip(parts, begins)])
+
+    first = parts[0]
+    return Counts(
+        first.plan,
+        int(begins[-1]),
+        shifted(lambda part: part.listened),
+        tuple(shifted(lambda part, i=i: part.ran[i]) for i in range(len(first.ran))),  # type: ignore[misc]
+        {i: shifted(lambda part, i=i: part.fired[i]) for i in first.fired},  # type: ignore[misc]
+        shifted(lambda part: part.alerts),
+    )
 
 
 def count_runs(plan: Plan, engine: Runs, recordings: Iterable[np.ndarray]) -> Counts:
@@ -118,7 +140,7 @@ def count_runs(plan: Plan, engine: Runs, recordings: Iterable[np.ndarray]) -> Co
     return Counts(plan, blocks, heard, tuple(together[needs] for needs in conditions), when, alerts)
 
 
-def poisson(events: int) -> Interval:
+def poisson(events: float) -> Interval:
     """What number of events is expected where so many were seen: the exact interval that covers CONFIDENCE (Garwood, 1936).
 
     >>> poisson(0).rounded()
