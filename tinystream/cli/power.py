@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -19,7 +18,9 @@ from rich.table import Table
 from tinystream.app.budget import over_battery
 from tinystream.app.definition import Budget
 from tinystream.app.planning import plan_file
-from tinystream.app.read import load, located
+from tinystream.app.read import app_file, load, located
+from tinystream.cli.power_sweep import knobs_told, tell_sweep, truths_of
+from tinystream.cli.power_timeline import check_files, write_timeline
 from tinystream.cli.profile import missing_tools
 from tinystream.cli.shared import (
     AppPath,
@@ -33,6 +34,7 @@ from tinystream.cli.shared import (
     cli,
     count,
     output,
+    progress_bar,
     tell,
 )
 from tinystream.errors import AppError, TinystreamError
@@ -41,7 +43,7 @@ from tinystream.io.recording import find_recordings
 from tinystream.plan.plan import Plan
 from tinystream.power import counts as replayed
 from tinystream.power.battery import find_pack
-from tinystream.power.board import BoardPower, find_board_power, mhz
+from tinystream.power.board import BoardPower, find_board_power, hertz, mhz
 from tinystream.power.cycles import counted_cycles, emulated_cycles
 from tinystream.power.estimate import Estimate, Setup, StepCycles, Term, check, estimate
 from tinystream.power.feed import find_way
@@ -50,6 +52,8 @@ from tinystream.power.interval import Interval, amount, spread, together
 from tinystream.power.parts import Sensor, Storage, find_part, usual_sensor
 from tinystream.power.radio import Alert, find_alert
 from tinystream.power.report import estimate_as_dict
+from tinystream.power.sweep import Sweep, settings
+from tinystream.power.timeline import timeline as drawn
 from tinystream.run.replay import Reading, blocks_of, make_engine
 
 WIDTH = 100
@@ -87,6 +91,21 @@ def power(
     measured: Annotated[
         Path | None, typer.Option("--measured", metavar="FILE", help="cycles that were measured on the board, instead of estimated ones")
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="KNOB,…|KNOB=VALUE,…", help="try other settings: clock, duty=2/8, gate=-50, stride=6"),
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="what is to be heard; NAME.truth.json beside each recording")
+    ] = None,
+    plot: Annotated[
+        list[Path] | None, typer.Option("--plot", metavar="FILE.png|.svg", help="with --sweep: life against misses and false alarms")
+    ] = None,
+    timeline: Annotated[
+        list[Path] | None, typer.Option("--timeline", metavar="FILE.csv|.png|.svg", help="write the simulated current over time")
+    ] = None,
+    meter: Annotated[str, typer.Option("--format", metavar="ppk2|joulescope", help="whose CSV a timeline is")] = "ppk2",
+    rate: Annotated[float, typer.Option("--rate", metavar="HZ", help="samples a second in a timeline's CSV")] = 10_000,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
     channel: Channel = None,
@@ -99,6 +118,8 @@ def power(
 
     Exit code 1 where the low end is below budget.battery_days.
     """
+    knobs = knobs_told(sweep or [])
+    check_files(knobs, plot or [], timeline or [], meter, rate)
     plan, definition = plan_file(app), load(app)
     budget = definition.budget or Budget()
     if not (board or definition.board):
@@ -123,9 +144,26 @@ def power(
     )
     check(setup, plan)
     how = Reading(resample, channel, counts)
-    x = [how.read(plan, path).samples for path in find_recordings(recordings)]
+    paths = find_recordings(recordings)
+    x = [how.read(plan, path).samples for path in paths]
+    if knobs:
+        choices = settings(definition, setup, knobs, float(plan.x[0].rate_hz))
+        truths = truths_of(paths, truth, knobs, plot or [], plan.detector is not None)
+        if measured and set(knobs) != {"clock"}:
+            raise PowerError("cycles were measured of one definition, and this sweep tries others", "--sweep clock alone, or no --measured")
+        trying = Sweep(definition, app_file(app).parent, setup, x, truths, lambda p: cycles_of(p, where, x, measured), engine.value)
+        tried = []
+        with progress_bar("sweep", len(choices)) as advance:
+            for one in trying.run(choices):
+                tried.append(one)
+                advance(1)
+        tell_sweep(plan.name, tried, list(knobs), plot or [], as_json)
+        return
     heard = replayed.count_runs(plan, make_engine(plan, engine.value), x)
-    found = estimate(heard, cycles_of(plan, where, x, measured), setup)
+    cycles = cycles_of(plan, where, x, measured)
+    found = estimate(heard, cycles, setup)
+    for path in timeline or []:
+        write_timeline(path, drawn(heard, cycles, found), found, plan, meter, rate)
     if as_json:
         print(json.dumps(estimate_as_dict(found, heard), indent=2, ensure_ascii=False))
     else:
@@ -168,18 +206,6 @@ def find_sensor(plan: Plan, board: BoardPower, mode: str | None, name: str | Non
 def find_radio(board: BoardPower, name: str | None, payload: int) -> Alert | None:
     name = name or board.default.radio
     return find_alert(name, payload) if name and name != "none" else None
-
-
-def hertz(text: str) -> float:
-    """A clock as people write it.
-
-    >>> hertz("64MHz"), hertz("32e6"), hertz("32 768 Hz")
-    (64000000.0, 32000000.0, 32768.0)
-    """
-    match = re.fullmatch(r"([0-9][0-9_ ]*\.?[0-9]*(?:e[0-9]+)?)\s*([kMG]?)(?:Hz)?", text.strip())
-    if not match or not float(match[1].replace(" ", "")):
-        raise PowerError(f"'{text}' is no clock", "--clock 64MHz")
-    return float(match[1].replace(" ", "")) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]]
 
 
 def profiled(plan: Plan, x: list[np.ndarray]) -> np.ndarray:
