@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu validate wheel clean
+.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu validate pictures wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -41,6 +41,12 @@ bench-mcu: $(VENV)/test
 # estimates of power against published measurements, into docs/power-validation.md; fails where a bar is missed
 validate: $(VENV)/test
 	$(BIN)/python benchmarks/power.py
+
+# the pictures of docs/power.md
+POWER := $(BIN)/tinystream power apps/wake_word --board nucleo_u575zi --battery 2xAA
+pictures: $(VENV)/test
+	$(POWER) --alerts-per-day 20 --radio ble_advertise --sweep clock,duty --plot docs/power-sweep.svg recordings
+	$(POWER) --radio lorawan_sx1262:sf7 --timeline docs/power-timeline.svg recordings/kitchen.flac
 
 wheel: $(VENV)/test
 	$(BIN)/python -m build --wheel
