@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +12,16 @@ from typing import Annotated
 import typer
 
 from tinystream.app.planning import plan_file
-from tinystream.app.read import load
+from tinystream.app.read import load, located
 from tinystream.cli.shared import AppPath, Json, cli, tell
 from tinystream.errors import BuildError, writing
-from tinystream.firmware.board import boards, find_board
+from tinystream.firmware.board import Board, boards, find_board
 from tinystream.firmware.cross import cross_compiler
 from tinystream.firmware.flash_files import flash_suffix, write_flash_file
 from tinystream.firmware.image import Image
-from tinystream.firmware.project import build_project, write_project
+from tinystream.firmware.project import build_project, check_board, write_project
+from tinystream.firmware.sizes import Need, compiled, exactly, too_much
+from tinystream.firmware.stack import firmware_stack
 
 
 class CompilerChoice(StrEnum):
@@ -54,26 +57,52 @@ def build(
     The folder holds all sources, a Makefile and the program, <app>.elf; for a real board also what it is loaded with, a .hex or .uf2 file.
     """
     plan, target = plan_file(app), find_board(board_name(app, board))
-    project = write_project(plan, target, out)
+    check_board(plan, target)
     with_compiler = cross_compiler(compiler and compiler.value, target.riscv) if target.core != "host" else None
+    if with_compiler:
+        check_fit(app, exactly(plan, target), target)
+    project = write_project(plan, target, out)
     more = ("-DTS_BENCH",) if bench else ()
     program = build_project(plan, target, with_compiler, optimise.value, more, project)
     path = out / f"{plan.name}.elf"
     with writing(path, "--out another folder"):
         shutil.copy(program, path)
+    if with_compiler and not bench:
+        check_fit(app, compiled(plan, target, with_compiler, optimise.value), target)
     paths, suffix = [path], flash_suffix(target)
     if suffix:
         paths.append(path.with_suffix(suffix))
         write_flash_file(path, target, paths[-1])
-    sizes = Image(path).sizes if target.core != "host" else None
+    image = Image(path) if target.core != "host" else None
+    sizes, stack = image and image.sizes, stack_of(image)
     if as_json:
         told = dict(app=plan.name, definition=plan.digest, board=target.name, program=str(path), load=str(paths[-1]))
-        print(json.dumps(told | (dict(code=sizes.code, constants=sizes.constants, variables=sizes.variables) if sizes else {}), indent=2))
+        print(json.dumps(told | (asdict(sizes) | {"stack_used": stack} if sizes else {}), indent=2))
         return
     if sizes and target.memory:
         flash, ram = target.memory.flash_bytes, target.memory.ram_bytes
-        tell(f"flash {sizes.flash} of {flash} B: code {sizes.code}, constants {sizes.constants}; RAM {sizes.variables} of {ram} B")
+        used = f", of which {stack} at the most are used, interrupts with them" if stack else ""
+        tell(f"flash {sizes.flash} of {flash} B: code {sizes.code}, constants {sizes.constants}")
+        tell(f"RAM   {sizes.variables + sizes.stack} of {ram} B: variables {sizes.variables}, stack {sizes.stack}{used}")
     print(*paths, sep="\n")
+
+
+def check_fit(app: Path, needs: Need, board: Board) -> None:
+    """The budget and the board's memory; before anything is compiled, for what is known then."""
+    if broken := too_much(needs, board, load(app).budget):
+        raise located(app, broken)
+
+
+def stack_of(image: Image | None) -> int | None:
+    """Bytes of the stack that can be used; None where that cannot be computed.  BuildError where it is more than there is."""
+    try:
+        used = firmware_stack(image) if image else None
+    except BuildError as error:
+        tell(f"note: {error.what}")
+        return None
+    if image and used and used > image.sizes.stack:
+        raise BuildError(f"the stack can grow to {used} B, and {image.sizes.stack} are kept for it", "a bug of ours: report it, please")
+    return used
 
 
 def board_name(app: Path, board: str | None) -> str:

@@ -25,7 +25,7 @@ def emit(
     target: TargetName = None,
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="NAME|FOLDER", help="as firmware of this board instead")] = None,
 ) -> None:
-    """Write the app as C: one .c and .h, a library of an ecosystem, or firmware of a board.
+    """Write the app as C: a pair of files, a library, or firmware.
 
     Files of an earlier time are written over.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,8 @@ from tinystream.app.model_report import memory_as_dict
 from tinystream.app.planning import over_budget, plan_file
 from tinystream.app.read import load, located
 from tinystream.cli.shared import WIDE, AppPath, Json, cli, output, shape_text, tell
+from tinystream.firmware.board import Board, find_board
+from tinystream.firmware.sizes import Need, need, parts_of, too_much
 from tinystream.plan.arena import lower_bound
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
@@ -23,20 +26,28 @@ def show(
     app: AppPath,
     as_json: Json = False,
     memory: Annotated[bool, typer.Option("--memory", help="list every buffer of the arena, too")] = False,
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="NAME|FOLDER", help="what its firmware needs of this board")] = None,
 ) -> None:
     """List the steps with shape, rate, flash and RAM.
 
-    Exit code 1 when a budget is broken.
+    Exit code 1 when a budget is broken, or where it does not fit the board.
     """
     plan, definition = plan_file(app), load(app)
     broken = over_budget(plan, definition.budget)
+    target = find_board(board) if board else None
+    needs = need(plan, target) if target else None
+    if needs and target:
+        broken = too_much(needs, target, definition.budget) or broken
     if as_json:
         told = plan_as_dict(plan) | (memory_as_dict(plan) if memory else {})
+        told |= {"board": target.name, "needs": asdict(needs) | {"flash": needs.flash, "ram": needs.ram}} if needs and target else {}
         print(json.dumps(told | {"over_budget": [error.what for error in broken]}, indent=2))
     else:
         print_plan(plan)
         if memory:
             print_memory(plan)
+        if needs and target:
+            print_needs(needs, target)
         if plan.host_only:
             tell(f"note: {plan.host_only} runs on the host only; RAM and flash are without what its interpreter takes")
         for key in needs_recordings(definition.budget):
@@ -79,6 +90,20 @@ def print_plan(plan: Plan) -> None:
         console.print(f"(what each step does is shown in {WIDE} columns, and in --json)")
     ram = f"RAM {plan.ram_bytes} B: arena {plan.arena_bytes} B (places are used again over time), state {plan.state_bytes} B"
     console.print(f"\n{ram}\nflash {plan.table_bytes} B of tables; code is not counted", soft_wrap=True, highlight=False)
+
+
+def print_needs(needs: Need, board: Board) -> None:
+    """What firmware takes of a board."""
+    assert board.memory, "it has a need"
+    console = output()
+    console.print(f"\n{board.name}: {board.says}", soft_wrap=True, highlight=False, markup=False)
+    for what, key, bytes_, there in (
+        ("flash", "flash_kb", needs.flash, board.memory.flash_bytes),
+        ("RAM", "ram_kb", needs.ram, board.memory.ram_bytes),
+    ):
+        console.print(f"{what:<5} {bytes_} of {there} B: {parts_of(needs, key)}", soft_wrap=True, highlight=False)
+    code = f"code as {needs.by} makes it" if needs.by else "code is estimated, and may be less: nothing is compiled for this board here"
+    console.print(code, soft_wrap=True, highlight=False)
 
 
 def print_memory(plan: Plan) -> None:

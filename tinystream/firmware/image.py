@@ -75,11 +75,12 @@ def write_sources(plan: Plan, folder: Path, variant: Variant, core: Core) -> lis
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of an image: code with its literal pools and the vector table, constants, and variables."""
+    """Bytes of an image: code with its literal pools and the vector table, constants, variables, and what is kept for the stack."""
 
     code: int
     constants: int
     variables: int
+    stack: int
 
     @property
     def flash(self) -> int:
@@ -123,6 +124,7 @@ class Image:
             table = elf.get_section_by_name(".symtab")
             assert isinstance(table, SymbolTableSection), f"{path} has no symbols: it was stripped"
             symbols = [(s.name, s["st_value"], s["st_info"]["type"], s["st_info"]["bind"]) for s in table.iter_symbols()]
+            sized = [(s.name, s["st_size"], s["st_info"]["type"]) for s in table.iter_symbols() if s["st_size"]]
             self._bytes = {s["st_value"] & ~1: s["st_size"] for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"}
             # $t and $d say where code and data begin; without them all is code, for what has no constants in it has no $d
             index, text = elf.get_section_index(".text"), elf.get_section_by_name(".text")
@@ -131,11 +133,17 @@ class Image:
             assert text is not None, f"{path} has no code"
             self._end = text["sh_addr"] + text["sh_size"]
         loaded = section_bytes.get(".data", 0)  # start values lie in flash, too
-        self.sizes = Sizes(section_bytes[".text"], section_bytes.get(".rodata", 0) + loaded, section_bytes.get(".bss", 0) + loaded)
+        kept = section_bytes.get(".bss", 0) + section_bytes.get(".noinit", 0)
+        constants = section_bytes.get(".rodata", 0) + loaded
+        self.sizes = Sizes(section_bytes[".text"], constants, kept + loaded, section_bytes.get(".stack", 0))
         self.symbols = {name: value for name, value, _, bind in symbols if bind == "STB_GLOBAL"}
         """The address of each global; that of a function on a Cortex-M is odd, as a branch to Thumb code wants it."""
         self.marks = tuple(Mark(address & ~1, step) for address, step in sorted(words))
         """Where steps begin, in an image of the variant `profile`."""
+        self.objects = tuple((name, size) for name, size, kind in sized if kind == "STT_OBJECT")
+        """Variables and constants, with their bytes; static ones of two files may share a name."""
+        self.code = tuple((name, size) for name, size, kind in sized if kind == "STT_FUNC")
+        """Functions, with their bytes."""
         self._functions = [(value & ~1, name) for name, value, kind, _ in symbols if kind == "STT_FUNC"]
 
     @cached_property

@@ -11,6 +11,8 @@ from tinystream.errors import BuildError
 from tinystream.firmware.image import Image
 
 HELP = "another optimisation level or compiler; code of yours wants arrays of constant size and no pointers to functions"
+FRAME = 36  # bytes that the core pushes at an interrupt, with padding
+VECTORS = 16 + 240  # Armv7-M has no more
 LOST = 1 << 16  # bytes: deeper than any stack here, so a loop must have grown it
 
 
@@ -50,6 +52,29 @@ def stack_depth(image: Image, function: str = "ts_start") -> Depth:
         raise BuildError(f"{image.path.name} has no function '{function}'", f"one of {', '.join(sorted(image.symbols))}")
     start = image.symbols[function] & ~1
     return deepest(start, call_graph(image, start), (), {})
+
+
+def firmware_stack(image: Image) -> int:
+    """The most bytes that a board's firmware can hold on its stack, as if every interrupt came while every other one is served.
+
+    BuildError as stack_depth().
+    """
+    total = stack_depth(image, "ts_begin").bytes
+    for handler in sorted(handlers(image)):
+        total += FRAME + deepest(handler, call_graph(image, handler), (), {}).bytes
+    return total
+
+
+def handlers(image: Image) -> set[int]:
+    """What the vector table leads to, but for the start and for faults, after which nothing goes on."""
+    functions, table = dict(image.functions), image.symbols["ts_vectors"]
+    found = set()
+    for at in range(table + 4, table + 4 * VECTORS, 4):
+        (word,) = struct.unpack("<I", image.bytes_at(at, 4))
+        if word and functions.get(word & ~1) is None:
+            break  # the table has ended
+        found.add(word & ~1)
+    return found - {0} - {start for start, name in functions.items() if name in ("ts_start", "ts_fault", "ts_nmi")}
 
 
 def deepest(address: int, graph: dict[int, Function], above: tuple[int, ...], known: dict[int, Depth]) -> Depth:

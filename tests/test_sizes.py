@@ -1,0 +1,136 @@
+"""Does firmware take of a board what was told before it was compiled?"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+from bare import use_cache
+from command import APP, tinystream
+
+from tinystream import App, Imu, Microphone
+from tinystream.app.planning import plan_file
+from tinystream.emit.compiler import Compiler
+from tinystream.errors import BuildError
+from tinystream.firmware.board import find_board
+from tinystream.firmware.cross import cross_compilers
+from tinystream.firmware.project import build_image
+from tinystream.firmware.sizes import app_variables, compiled, estimated, exactly, found_ram, found_tables, need
+from tinystream.firmware.stack import firmware_stack
+from tinystream.plan.plan import Plan
+from tinystream.stages import Biquad, Gate, Mfcc, Quantize
+
+pytest.importorskip("elftools")
+
+WITHIN = 0.10  # of the code: what we promise
+BOARDS = ("microbit", "qemu_mps2_an385", "qemu_mps2_an386", "nrf52840_dk", "raspberry_pi_pico")
+COMPILERS = [pytest.param(c, id=c.name) for c in cross_compilers().values()]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    use_cache(monkeypatch, tmp_path_factory)
+
+
+@cache
+def app(name: str) -> Plan:
+    if name == "wake_word":
+        return plan_file(APP)
+    if name == "hum":  # kinds that the wake word does not have
+        stages = [Mfcc(bands=20, low_hz=100, high_hz=3_500, coefficients=10), Quantize(scale=0.5, zero=0)]
+        return App(name="hum", source=Microphone(rate_hz=16_000, block_ms=10), stages=stages).plan()
+    stages = [Biquad(type="highpass", cutoff_hz=10, order=2), Gate(open_db=-30)]
+    return App(name="shake", source=Imu(rate_hz=100, axes=["x", "y", "z"], range_g=4, block_ms=320), stages=stages).plan()
+
+
+def as_compiled(plan: Plan, compiler) -> range:
+    """Bytes of RAM: to the byte with gcc; clang makes one byte of an int32 that only ever holds two values."""
+    flags = sum(not hasattr(value, "nbytes") for step in plan.steps for value in step.state.values())
+    return range(plan.ram_bytes - (3 * flags if compiler.name == "zig" else 0), plan.ram_bytes + 1)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", BOARDS)
+def test_memory_is_what_was_told_before(name, compiler):
+    plan, board = app("wake_word"), find_board(name)
+    image, told, guess = build_image(plan, board, compiler), exactly(plan, board), estimated(plan, board, compiler.name)
+    assert told.app == plan.ram_bytes and found_ram(image, plan) in as_compiled(plan, compiler)
+    assert found_tables(image, plan) == told.tables == plan.table_bytes
+    assert {name.split(".")[0] for name, _ in image.objects} >= app_variables(plan), "each variable has a symbol, and so was counted"
+    code = image.sizes.flash - told.tables - told.samples
+    assert abs(guess.code / code - 1) < WITHIN, f"{guess.code} B of code told, {code} B in the program"
+    assert abs(image.sizes.variables + image.sizes.stack - guess.ram) <= 64, "drivers as another compiler's version lays them out"
+    assert firmware_stack(image) <= told.stack
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", ["hum", "shake"])
+def test_so_it_is_with_other_apps(name, compiler):
+    plan, board = app(name), find_board("qemu_mps2_an386")
+    image, told = build_image(plan, board, compiler, "-Os"), compiled(plan, board, compiler, "-Os")
+    assert found_ram(image, plan) in as_compiled(plan, compiler) and found_tables(image, plan) == told.tables
+    assert told.flash == image.sizes.flash
+    assert 0 <= told.ram - image.sizes.variables - image.sizes.stack <= plan.ram_bytes - found_ram(image, plan)
+
+
+def with_budget(folder: Path, **limits: float) -> Path:
+    shutil.copytree(APP, folder)
+    text = (folder / "app.toml").read_text()
+    for key, value in limits.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{key} ")]
+        text = text.replace(line, f"{key} = {value}")
+    (folder / "app.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("verb", ["show", "build"])
+@pytest.mark.parametrize(("key", "what"), [("ram_kb", "RAM"), ("flash_kb", "flash")])
+def test_a_budget_holds_for_the_whole_firmware(tmp_path, monkeypatch, verb, key, what):
+    tight = with_budget(tmp_path / "tight", **{key: 6 if key == "ram_kb" else 37})
+    assert tinystream("show", tight).code == 0, "the app alone keeps it"
+    monkeypatch.setattr("tinystream.firmware.sizes.cross_compilers", lambda riscv: {})
+    monkeypatch.setattr(Compiler, "build", refused)
+    done = tinystream(verb, tight, "--board", "nrf52840_dk", *(("--out", tmp_path / "out") if verb == "build" else ()))
+    assert done.code == 1 and f"kB of {what} on nrf52840_dk, budget" in done.err and "app.toml:" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def refused(compiler, *_):
+    raise AssertionError(f"{compiler.name} was called for what does not fit")
+
+
+def test_code_that_is_too_much_is_told_when_it_is_known(tmp_path):
+    tight = with_budget(tmp_path / "tight", flash_kb=45)
+    done = tinystream("build", tight, "--board", "nrf52840_dk", "--out", tmp_path / "out")
+    assert done.code == 1 and "kB of flash on nrf52840_dk, budget 45 kB" in done.err and "code " in done.err
+
+
+def test_without_a_compiler_code_is_estimated_and_said_to_be(monkeypatch):
+    monkeypatch.setattr("tinystream.firmware.sizes.cross_compilers", lambda riscv: {})
+    done = tinystream("show", APP, "--board", "nrf52840_dk")
+    assert done.code == 0 and "code, about " in done.out and "code is estimated" in done.out
+
+
+def test_a_board_that_is_too_small_is_told(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    text = (find_board("nrf52840_dk").folder / "board.toml").read_text()
+    (folder / "board.toml").write_text(text.replace("nrf52840_dk", "small").replace("262_144", "8_192"))
+    done = tinystream("show", APP, "--board", folder)
+    assert done.code == 1 and "kB of RAM, and small has 8.2 kB" in done.err and "stack 4096 B" in done.err
+
+
+def test_show_tells_it_for_programs_too():
+    told = json.loads(tinystream("show", APP, "--board", "nrf52840_dk", "--json").out)
+    needs = told["needs"]
+    assert told["board"] == "nrf52840_dk" and needs["app"] == told["ram_bytes"] and needs["tables"] == told["table_bytes"]
+    assert needs["ram"] == sum(needs[part] for part in ("app", "buffers", "digests", "loop", "stack"))
+    assert needs["flash"] == sum(needs[part] for part in ("tables", "samples", "code"))
+
+
+def test_a_process_has_no_memory_of_its_own():
+    with pytest.raises(BuildError, match="'posix' is not a board with memory of its own"):
+        need(app("wake_word"), find_board("posix"))
