@@ -19,6 +19,7 @@ from tinystream.app.budget import over_battery
 from tinystream.app.definition import Budget
 from tinystream.app.planning import plan_file
 from tinystream.app.read import app_file, load, located
+from tinystream.cli import power_calibrate as calibration
 from tinystream.cli.power_sweep import knobs_told, tell_sweep, truths_of
 from tinystream.cli.power_timeline import check_files, write_timeline
 from tinystream.cli.profile import missing_tools
@@ -54,6 +55,7 @@ from tinystream.power.radio import Alert, find_alert
 from tinystream.power.report import estimate_as_dict
 from tinystream.power.sweep import Sweep, settings
 from tinystream.power.timeline import timeline as drawn
+from tinystream.power.traces import read_trace
 from tinystream.run.replay import Reading, blocks_of, make_engine
 
 WIDTH = 100
@@ -106,6 +108,20 @@ def power(
     ] = None,
     meter: Annotated[str, typer.Option("--format", metavar="ppk2|joulescope", help="whose CSV a timeline is")] = "ppk2",
     rate: Annotated[float, typer.Option("--rate", metavar="HZ", help="samples a second in a timeline's CSV")] = 10_000,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option("--calibrate", metavar="TRACE.csv", help="a measured current with its marker line: fit the board's figures"),
+    ] = None,
+    marker: Annotated[
+        str | None, typer.Option("--marker", metavar="D0", help="the trace's marker line; its first where none is named")
+    ] = None,
+    metered: Annotated[
+        str, typer.Option("--metered", metavar="board|chip", help="what the meter has behind it: with the sensor, or not")
+    ] = "board",
+    trace_volts: Annotated[
+        float | None, typer.Option("--trace-volts", metavar="V", help="at the meter, where its file does not say")
+    ] = None,
+    write: Annotated[Path | None, typer.Option("--write", metavar="FOLDER", help="a board with the measured figures")] = None,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
     channel: Channel = None,
@@ -120,6 +136,8 @@ def power(
     """
     knobs = knobs_told(sweep or [])
     check_files(knobs, plot or [], timeline or [], meter, rate)
+    place = calibration.check_options(calibrate, marker, metered, trace_volts, write)
+    trace = read_trace(calibrate, marker) if calibrate else None
     plan, definition = plan_file(app), load(app)
     budget = definition.budget or Budget()
     if not (board or definition.board):
@@ -164,6 +182,14 @@ def power(
     found = estimate(heard, cycles, setup)
     for path in timeline or []:
         write_timeline(path, drawn(heard, cycles, found), found, plan, meter, rate)
+    if trace:
+        fitted, after = calibration.tell_calibration(found, heard, cycles, trace, place, trace_volts)
+        files = calibration.write(fitted, write)
+        if as_json:
+            print(json.dumps(calibration.calibration_as_dict(trace, fitted, found, after), indent=2, ensure_ascii=False))
+        else:
+            calibration.print_calibration(trace, fitted, found, after, files)
+        return
     if as_json:
         print(json.dumps(estimate_as_dict(found, heard), indent=2, ensure_ascii=False))
     else:
