@@ -48,6 +48,31 @@ def test_the_model_boots_the_firmware_and_hears_what_a_replay_hears(name, optimi
     assert core.priority[29] < core.priority[2], "the UART must not keep the microphone waiting"
 
 
+class Marked(Nrf52840):
+    """What the marker's pin did: P1.04, set and cleared."""
+
+    def __init__(self, samples: np.ndarray):
+        super().__init__(samples)
+        self.marks: list[bool] = []
+
+    def write(self, address: int, value: int) -> None:
+        if address in (0x50000808, 0x5000080C) and value == 1 << 4:
+            self.marks.append(address == 0x50000808)
+        super().write(address, value)
+
+
+def test_with_a_marker_a_pin_is_high_while_each_block_is_processed():
+    """And never for the self-test, which is no block of the source."""
+    chip = Marked(kitchen()[:16_000])
+    core = Core(Image(build_project(wake_word(), BOARD, more=(*STRICT, "-DTS_MARKER"))), chip)
+    high: list[bool] = []
+    core.call("wake_word_push", lambda at: high.append(bool(chip.marks) and chip.marks[-1]))
+    core.run(lambda: chip.at == len(chip.samples) and not chip.transmitting)
+    blocks = len(chip.marks) // 2
+    assert blocks >= 99 and chip.marks == [True, False] * blocks
+    assert high == [False] * golden(wake_word()).blocks + [True] * blocks
+
+
 @pytest.mark.parametrize("why, reset", [(0, "power"), (1 | 2 | 4, "pin"), (2, "watchdog"), (8, "fault")])
 def test_the_reset_reason_is_told(why, reset):
     chip = Nrf52840(kitchen()[:0], why=why)

@@ -185,7 +185,13 @@ static void listen(uint64_t begin, uint32_t blocks)
         node.lost += now - taken - 1;       /* older ones were written over by now */
         taken = now;
         node.blocks = begin + taken;
+#ifdef TS_MARKER
+        board_marker(true);
+#endif
         const bool alert = ts_app_push(buffers[(taken - 1) & 1], &event);
+#ifdef TS_MARKER
+        board_marker(false);
+#endif
         const bool torn = filled != taken;  /* a block more is full, so the buffer that we have read is being filled again */
         node.processed++;
         node.late += torn;

@@ -42,6 +42,11 @@ extern const uint32_t board_ticks_hz;
 void board_alert(const struct ts_event *event, uint64_t heard);
 #endif
 
+#ifdef TS_MARKER
+/* A pin for a meter: high while a block is processed.  docs/power.md tells which boards have one, and what reads it. */
+void board_marker(bool high);
+#endif
+
 /* --- what the board calls ------------------------------------------------------------------------------------ */
 
 /* The next of the two buffers is full. */

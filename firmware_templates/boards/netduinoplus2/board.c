@@ -131,7 +131,7 @@ _Static_assert(offsetof(struct gpio, function) == 0x20, "gpio");
 #define GPIOC ((struct gpio *)0x40020800u)
 
 enum { OUTPUT = 1, ALTERNATE = 2, ANALOGUE = 3, PULL_UP = 1, USART_FUNCTION = 7 };
-enum { RTS_PIN = 1, TX_PIN = 2, RX_PIN = 3, HEADER_POWER_PIN = 2 };
+enum { RTS_PIN = 1, TX_PIN = 2, RX_PIN = 3, HEADER_POWER_PIN = 2, MARKER_PIN = 12 };
 
 static void set_pin(struct gpio *port, uint32_t pin, uint32_t mode, uint32_t pull, uint32_t function)
 {
@@ -546,7 +546,17 @@ enum ts_reset board_init(void)
     for (uint32_t pin = 0; pin < TS_CHANNELS; pin++) {
         set_pin(GPIOC, pin, ANALOGUE, 0, 0);            /* A0, A1, A2 */
     }
+#ifdef TS_MARKER
+    set_pin(GPIOB, MARKER_PIN, OUTPUT, 0, 0);           /* D4 */
+#endif
     ts_set_priority(USART2_IRQ, 1);                     /* below the source's */
     ts_enable_irq(USART2_IRQ);
     return why_reset();
 }
+
+#ifdef TS_MARKER
+void board_marker(bool high)
+{
+    GPIOB->set = 1u << (high ? MARKER_PIN : MARKER_PIN + 16);   /* BSRR: the upper half clears */
+}
+#endif

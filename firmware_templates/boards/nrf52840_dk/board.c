@@ -81,6 +81,9 @@ enum {
     PIN_PDM_DATA = 26, PIN_PDM_CLOCK = 27,          /* P0.26, P0.27: SDA and SCL of the header */
     PIN_SPI_CLOCK = 32 + 15, PIN_SPI_IN = 32 + 14, PIN_SPI_OUT = 32 + 13, PIN_SPI_SELECT = 32 + 12,      /* D13, D12, D11, D10 */
     PIN_SENSOR = 32 + 3,                            /* P1.03, D2: INT1 of the accelerometer */
+#ifdef TS_MARKER
+    PIN_MARKER = 32 + 4,                            /* P1.04, D3: high while a block is processed */
+#endif
 };
 
 static void on_uart(void);
@@ -204,8 +207,22 @@ enum ts_reset board_init(void)
     ts_enable_irq(UARTE_IRQ);
 
     source_init();
+#ifdef TS_MARKER
+    GPIO_PIN_CNF(PIN_MARKER) = PIN_OUTPUT;
+#endif
     return reset_reason();
 }
+
+#ifdef TS_MARKER
+void board_marker(bool high)
+{
+    if (high) {
+        GPIO_OUTSET(PIN_MARKER) = 1u << PIN_MARKER % 32;
+    } else {
+        GPIO_OUTCLR(PIN_MARKER) = 1u << PIN_MARKER % 32;
+    }
+}
+#endif
 
 /* --- time ------------------------------------------------------------------------------------------------------ */
 
