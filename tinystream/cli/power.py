@@ -20,6 +20,7 @@ from tinystream.app.definition import Budget
 from tinystream.app.planning import plan_file
 from tinystream.app.read import app_file, load, located
 from tinystream.cli import power_calibrate as calibration
+from tinystream.cli import power_harvest as harvesting
 from tinystream.cli.power_sweep import knobs_told, tell_sweep, truths_of
 from tinystream.cli.power_timeline import check_files, write_timeline
 from tinystream.cli.profile import missing_tools
@@ -50,6 +51,7 @@ from tinystream.power.estimate import Estimate, Setup, StepCycles, Term, check, 
 from tinystream.power.feed import find_way
 from tinystream.power.files import PowerError
 from tinystream.power.interval import Interval, amount, spread, together
+from tinystream.power.node import rail
 from tinystream.power.parts import Sensor, Storage, find_part, usual_sensor
 from tinystream.power.radio import Alert, find_alert
 from tinystream.power.report import estimate_as_dict
@@ -122,6 +124,20 @@ def power(
         float | None, typer.Option("--trace-volts", metavar="V", help="at the meter, where its file does not say")
     ] = None,
     write: Annotated[Path | None, typer.Option("--write", metavar="FOLDER", help="a board with the measured figures")] = None,
+    harvester: Annotated[
+        str | None, typer.Option("--harvester", metavar="indoor_pv:28", help="what charges the storage, and how many units of it")
+    ] = None,
+    harvest_trace: Annotated[
+        str | None,
+        typer.Option("--harvest-trace", metavar="constant:120uW|day_night:200lux:10h|FILE.csv", help="what there is to harvest, over time"),
+    ] = None,
+    brown_out: Annotated[float | None, typer.Option("--brown-out", metavar="V", help="of the storage, below which power fails")] = None,
+    restart: Annotated[float | None, typer.Option("--restart", metavar="V", help="of the storage, from which on it is back")] = None,
+    start_volts: Annotated[float | None, typer.Option("--start-volts", metavar="V", help="of the storage at the begin; full")] = None,
+    duration: Annotated[str | None, typer.Option("--for", metavar="36h|3d", help="how long the node is looked at; three periods")] = None,
+    availability: Annotated[
+        float | None, typer.Option("--availability", metavar="0.99", help="tell the least harvester and storage for it")
+    ] = None,
     engine: EngineOption = EngineChoice.auto,
     resample: Resample = False,
     channel: Channel = None,
@@ -142,19 +158,25 @@ def power(
     budget = definition.budget or Budget()
     if not (board or definition.board):
         raise PowerError("no board is named, and the app names none", "--board nrf52840_dk")
-    if not (battery or budget.battery):
+    harvests = harvesting.check_options(
+        (harvester, harvest_trace), (brown_out, restart, start_volts, duration, availability), (battery, sweep, timeline, calibrate)
+    )
+    if not (battery or budget.battery or harvests):
         raise PowerError("no battery is named, and the app's budget names none", "--battery 2xAA")
     with written(app, "board", told=board):
         where = find_board_power(board or definition.board or "")
     with written(app, "budget", "battery", told=battery):
-        pack = find_pack(battery or budget.battery or "")
+        pack = rail(where) if harvests else find_pack(battery or budget.battery or "")
+    way = find_way(regulator) if regulator else None
+    volts = (brown_out, restart, start_volts)
+    node = harvesting.find_node(where, storage, harvester, harvest_trace, way, volts, duration, availability) if harvests else None
     setup = Setup(
         board=where,
         pack=pack,
         sensor=find_sensor(plan, where, mode, sensor),
         alert=find_radio(where, radio, payload),
-        storage=find_part(Storage, storage) if storage else None,
-        regulator=find_way(regulator) if regulator else None,
+        storage=find_part(Storage, storage) if storage and not node else None,
+        regulator="direct" if node else way,
         mode=mode,
         clock_hz=hertz(clock) if clock else None,
         temperature_c=temperature,
@@ -182,6 +204,10 @@ def power(
     found = estimate(heard, cycles, setup)
     for path in timeline or []:
         write_timeline(path, drawn(heard, cycles, found), found, plan, meter, rate)
+    if node:
+        lived = harvesting.live(node, plan, heard, cycles, found, x, make_engine(plan, engine.value))
+        harvesting.tell_life(plan, found, lived, as_json)
+        return
     if trace:
         fitted, after = calibration.tell_calibration(found, heard, cycles, trace, place, trace_volts)
         files = calibration.write(fitted, write)
