@@ -264,7 +264,7 @@ def test_an_ldo_passes_the_current_on_and_a_converter_the_power():
     assert two_cells.chip(l4r5.find_mode("smps"), exactly(11_070)).nominal == pytest.approx(11_070 * 3.0 / 2.5)
 
 
-@pytest.mark.parametrize("name", ["battery", "board", "counts", "figure", "interval", "radio"])
+@pytest.mark.parametrize("name", ["battery", "board", "counts", "traces", "figure", "harvest", "interval", "radio"])
 def test_the_examples_in_docstrings_are_true(name):
     done = doctest.testmod(import_module(f"tinystream.power.{name}"))
     assert done.failed == 0

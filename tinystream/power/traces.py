@@ -57,7 +57,8 @@ class Measured:
 def read_trace(path: Path, marker: str | None = None) -> Measured:
     """marker: the line's name, such as D3; the first where none is named.  PowerError, with the line, for what cannot be a current."""
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as whole:
+            digest = hashlib.file_digest(whole, "sha256").hexdigest()
         with path.open(encoding="utf-8-sig", newline=None) as file:
             if is_log(list(islice(file, 400))):
                 file.seek(0)
@@ -275,8 +276,8 @@ def read_log(path: Path, digest: str, file: TextIO) -> Measured:
 def quantity(text: str) -> float:
     """As the meter writes numbers.
 
-    >>> quantity("5k"), quantity("3300m"), quantity("3300-03")
-    (5000.0, 3.3, 3.3)
+    >>> quantity("5k"), quantity("500m"), quantity("3300-03")
+    (5000.0, 0.5, 3.3)
     """
     if match := re.fullmatch(r"([\d.]+)([+-]\d+)", text):
         return float(f"{match[1]}e{match[2]}")
