@@ -48,16 +48,7 @@ static void spend(int32_t step, bool fired)
 }
 
 /* A step whose turn it is, though the one above it has waited. */
-static inline void ts_before(int32_t step)
-{
-    if (testing) {
-        spend(reached, false);
-        reached = step;
-        before = ts_cycles();
-    }
-}
-
-#define TS_BEFORE(step) ts_before(step)
+#define TS_BEFORE(step) do { if (testing) { spend(reached, false); reached = (step); before = ts_cycles(); } } while (0)
 #endif
 
 static void ts_after(int32_t step, const void *y, size_t bytes)

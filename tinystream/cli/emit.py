@@ -29,7 +29,7 @@ def emit(
 
     Files of an earlier time are written over.
     """
-    if board and target:
+    if board and target is not None:
         raise typer.BadParameter("--target is for a project of yours, --board for firmware of ours; give one of the two")
     plan = plan_file(app)
     if board:
@@ -37,7 +37,7 @@ def emit(
             print(path)
         tell(f"{plan.name} as firmware.  Next:\n    make -C {quote(str(out))}\nor `tinystream build`, which compiles it, too")
         return
-    target = target or "pair"
+    target = "pair" if target is None else target
     kind = find(target)
     written = write_target(plan, target, out)
     for path in written:
