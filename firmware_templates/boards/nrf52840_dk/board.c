@@ -81,9 +81,7 @@ enum {
     PIN_PDM_DATA = 26, PIN_PDM_CLOCK = 27,          /* P0.26, P0.27: SDA and SCL of the header */
     PIN_SPI_CLOCK = 32 + 15, PIN_SPI_IN = 32 + 14, PIN_SPI_OUT = 32 + 13, PIN_SPI_SELECT = 32 + 12,      /* D13, D12, D11, D10 */
     PIN_SENSOR = 32 + 3,                            /* P1.03, D2: INT1 of the accelerometer */
-#ifdef TS_MARKER
-    PIN_MARKER = 32 + 4,                            /* P1.04, D3: high while a block is processed */
-#endif
+    PIN_MARKER = 32 + 4,                            /* P1.04, D3: with TS_MARKER high while a block is processed */
 };
 
 static void on_uart(void);
