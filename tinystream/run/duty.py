@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -11,12 +11,16 @@ from tinystream.run.engine import Fired, Runs
 from tinystream.run.trace import joined
 
 
-class OnDuty:
-    """An engine that hears only what lies in a window, each from a fresh start; its blocks count on while it is off."""
+class InStretches:
+    """An engine that hears only stretches of blocks, begin <= block < end, each from a fresh start; between them blocks count on."""
 
-    def __init__(self, plan: Plan, duty: Duty, engine: Runs):
-        self.plan, self.duty, self.engine, self.name = plan, duty, engine, engine.name
+    def __init__(self, plan: Plan, engine: Runs):
+        self.plan, self.engine, self.name = plan, engine, engine.name
         self.reset()
+
+    def stretches(self, first: int, last: int) -> Iterable[tuple[int, int]]:
+        """In order, at least those that hold one of the blocks first <= block < last."""
+        raise NotImplementedError
 
     def reset(self) -> None:
         """Back to the first moment."""
@@ -24,19 +28,31 @@ class OnDuty:
 
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]:
         """As Engine.push."""
-        count, every = len(x[0]), self.duty.every
+        begun, ended = self.blocks, self.blocks + len(x[0])
         parts: dict[int, list[Fired]] = {i: [] for i in (range(len(self.plan.steps)) if want is None else want)}
-        for begin in range(self.blocks // every * every, self.blocks + count, every):
-            first, last = max(begin, self.blocks), min(begin + self.duty.on, self.blocks + count)
+        for begin, end in self.stretches(begun, ended):
+            first, last = max(begin, begun), min(end, ended)
             if first >= last:
                 continue
             if first == begin:
                 self.engine.reset()
-            given = self.engine.push(*(blocks[first - self.blocks : last - self.blocks] for blocks in x), want=want)
+            given = self.engine.push(*(blocks[first - begun : last - begun] for blocks in x), want=want)
             for i, fired in given.items():
                 parts[i].append(Fired(fired.when + begin, fired.y))
-        self.blocks += count
+        self.blocks = ended
         return {i: joined(found, self.plan.steps[i].y) for i, found in parts.items()}
+
+
+class OnDuty(InStretches):
+    """An engine that hears only what lies in a window."""
+
+    def __init__(self, plan: Plan, duty: Duty, engine: Runs):
+        self.duty = duty
+        super().__init__(plan, engine)
+
+    def stretches(self, first: int, last: int) -> Iterable[tuple[int, int]]:
+        on, every = self.duty
+        return ((begin, begin + on) for begin in range(first // every * every, last, every))
 
 
 def on_duty(plan: Plan, engine: Runs) -> Runs:
