@@ -22,7 +22,7 @@ from tinystream.emit.templates import templates
 from tinystream.firmware.board import boards
 from tinystream.firmware.core import find_core
 from tinystream.firmware.image import write_sources
-from tinystream.firmware.project import write_project
+from tinystream.firmware.project import board_defines, write_project
 from tinystream.plan.plan import Plan, plan_stage
 from tinystream.plan.step import Form
 
@@ -165,9 +165,7 @@ def test_linters_find_nothing_in_a_boards_firmware(board, tmp_path):
     project = write_project(plan_file(APP), board, tmp_path)
     common = ("main.c", "self_test.c", "start.c") if board.name.startswith("qemu_mps2") else ()
     files = [path for path in project.sources if path.name in ("board.c", *common)]
-    defines = [f"-D{define}" for define in board.firmware.defines]
-    if board.firmware.recording is not None:
-        defines.append(f"-DTS_RECORDING=0x{board.firmware.recording:x}u")
+    defines = board_defines(board)
     run(tool("cppcheck"), *CPPCHECK, "--suppress=badBitmaskCheck", *defines, *files)  # a field of a register may be 0
     if not board.riscv:  # whose assembler clang-tidy's target does not know
         tidy(files, *(FLAGS if board.core != "host" else ("-std=c11",)), *defines, more=(REGISTERS,))

@@ -20,7 +20,7 @@ from tinystream.firmware.cross import cross_compiler
 from tinystream.firmware.flash_files import flash_suffix, write_flash_file
 from tinystream.firmware.image import Image
 from tinystream.firmware.project import build_project, check_board, write_project
-from tinystream.firmware.sizes import Need, compiled, exactly, too_much
+from tinystream.firmware.sizes import Need, exactly, found, too_much
 from tinystream.firmware.stack import firmware_stack
 
 
@@ -59,21 +59,22 @@ def build(
     plan, target = plan_file(app), find_board(board_name(app, board))
     check_board(plan, target)
     with_compiler = cross_compiler(compiler and compiler.value, target.riscv) if target.core != "host" else None
-    if with_compiler:
-        check_fit(app, exactly(plan, target), target)
+    least = exactly(plan, target) if with_compiler else None
+    if least:
+        check_fit(app, least, target)
     project = write_project(plan, target, out)
     more = ("-DTS_BENCH",) if bench else ()
     program = build_project(plan, target, with_compiler, optimise.value, more, project)
     path = out / f"{plan.name}.elf"
     with writing(path, "--out another folder"):
         shutil.copy(program, path)
-    if with_compiler and not bench:
-        check_fit(app, compiled(plan, target, with_compiler, optimise.value), target)
+    image = Image(path) if with_compiler else None
+    if with_compiler and least and image and not bench:
+        check_fit(app, found(plan, least, image, f"{with_compiler.name} {optimise.value}"), target)
     paths, suffix = [path], flash_suffix(target)
     if suffix:
         paths.append(path.with_suffix(suffix))
         write_flash_file(path, target, paths[-1])
-    image = Image(path) if target.core != "host" else None
     sizes, stack = image and image.sizes, stack_of(image)
     if as_json:
         told = dict(app=plan.name, definition=plan.digest, board=target.name, program=str(path), load=str(paths[-1]))

@@ -205,13 +205,19 @@ def build_project(
 
 def project_flags(board: Board, compiler: Compiler, script: Path | None) -> tuple[str, ...]:
     """What the compiler is told.  script: the linker's, for a bare board."""
-    assert board.firmware, "checked when it was written"
-    defines = [f"-D{define}" for define in board.firmware.defines]
-    if board.firmware.recording is not None:
-        defines.append(f"-DTS_RECORDING=0x{board.firmware.recording:x}u")
+    defines = board_defines(board)
     if board.core == "host":
         return ("-std=c11", *defines)
     return (*flags(compiler, find_core(board.core), script), *defines)
+
+
+def board_defines(board: Board) -> list[str]:
+    """What the compiler is told of a board that firmware can be built for."""
+    assert board.firmware, "checked when it was written"
+    told = list(board.firmware.defines)
+    if board.firmware.recording is not None:
+        told.append(f"TS_RECORDING=0x{board.firmware.recording:x}u")
+    return [f"-D{define}" for define in told]
 
 
 def build_image(plan: Plan, board: Board, compiler: Compiler | None = None, optimise: str = "-O2") -> Image:

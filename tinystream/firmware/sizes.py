@@ -67,10 +67,14 @@ def need(plan: Plan, board: Board, optimise: str = "-O2") -> Need:
 
 def compiled(plan: Plan, board: Board, compiler: Compiler, optimise: str = "-O2") -> Need:
     """As a compiler makes it."""
-    least, image = exactly(plan, board), build_image(plan, board, compiler, optimise)
+    return found(plan, exactly(plan, board), build_image(plan, board, compiler, optimise), f"{compiler.name} {optimise}")
+
+
+def found(plan: Plan, least: Need, image: Image, by: str) -> Need:
+    """As a program has it, of which `least` was known before."""
     code = image.sizes.flash - least.tables - least.samples
     loop = image.sizes.variables - found_ram(image, plan) - least.buffers - least.digests
-    return replace(least, code=code, loop=loop, by=f"{compiler.name} {optimise}")
+    return replace(least, code=code, loop=loop, by=by)
 
 
 def estimated(plan: Plan, board: Board, compiler: str = ZIG, optimise: str = "-O2") -> Need:
