@@ -15,7 +15,7 @@ from typing import Any
 
 from tinystream.app.definition import App, Model
 from tinystream.plan.fixed import KERNELS_VERSION
-from tinystream.plan.stage import Definition
+from tinystream.plan.stage import Definition, Fitted, Stage
 
 
 def digest(app: App, base: Path) -> str:
@@ -31,7 +31,7 @@ def content(app: App, base: Path) -> dict[str, Any]:
         "kernels": KERNELS_VERSION,
         "name": app.name,
         "source": described(app.source),
-        "stages": [described(stage) for stage in app.stages],
+        "stages": [described_stage(stage, base) for stage in app.stages],
         "model": app.model and {"sha256": sha256(base / app.model.file), **described_model(app.model)},
         "detect": app.detect and described(app.detect),
     }
@@ -41,6 +41,15 @@ def described_model(model: Model) -> dict[str, Any]:
     """What is said of the model beside its file; what is not said leaves no trace, so that an older definition keeps its hash."""
     said = {"labels": model.labels} | ({"from": model.from_} if model.from_ else {}) | ({"output": model.output} if model.output else {})
     return said | ({"run": model.run, "output_scale": model.output_scale} if model.run != "compiled" else {})
+
+
+def described_stage(stage: Stage, base: Path) -> dict[str, Any]:
+    """Kind and options of a stage; of one with fitted numbers in a file, its bytes instead of its name."""
+    said = described(stage)
+    if isinstance(stage, Fitted):
+        file = said.pop("file")
+        said |= {"fitted": sha256(base / file)} if file else {}
+    return said
 
 
 def described(entry: Definition) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import tinystream.stages
 from tinystream.app.definition import C_WORDS, App, words
 from tinystream.app.definition import Duty as DutyDefinition
 from tinystream.app.definition import Model as ModelDefinition
+from tinystream.app.fitted import with_file
 from tinystream.app.mistakes import hint
 from tinystream.app.sources import Source, exact
 from tinystream.errors import AppError, ModelError
@@ -33,7 +34,7 @@ from tinystream.plan.model import Model, read_model
 from tinystream.plan.operator import Tensor
 from tinystream.plan.plan import Duty, Wiring
 from tinystream.plan.signal import Signal
-from tinystream.plan.stage import Detector, Stage
+from tinystream.plan.stage import Detector, Fitted, Stage
 
 TAKEN = C_WORDS | words("""
     arena block bool event false main memset now sequence source true x y
@@ -221,6 +222,12 @@ class Planner:
         if len(read) == 1:
             read = [self.narrow(i, read[0], model)]
         inputs = [x for x in read if x is not None]
+        if isinstance(stage, Fitted):
+            try:
+                stage = with_file(stage, self.base)
+            except AppError as error:
+                self.errors.append(error.inside("stage", i))
+                return None
         if len(inputs) < len(read):
             return None
         if stage.kind == "quantize" and self.parts.model:

@@ -59,6 +59,23 @@ class Stage(Definition):
         raise NotImplementedError
 
 
+class Fitted(Stage):
+    """Base of stages whose numbers were fitted to recordings: centres, covariances, trees.
+
+    file:   a JSON file beside the definition.  Its keys are options of the stage, {"kind": …, "mean": […], …}; "about" is for people.
+    FITTED: the options that must be there, in the definition or in the file.  An app reads the file before it plans (app/fitted.py);
+            a stage that is planned has them all.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ()
+    file: str | None = Field(default=None, min_length=1, description="JSON file with the fitted options", examples=["normal.json"])
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What neither the definition nor a file has said."""
+        return tuple(option for option in self.FITTED if getattr(self, option) is None)
+
+
 class Detector(Stage):
     """Base of all detectors: stages in detectors/<kind>.py whose y is an event.
 
