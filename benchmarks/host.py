@@ -89,7 +89,8 @@ def wake_word_works() -> dict[str, Work]:
 def ours(app: Plan) -> dict[str, Work]:
     def work(name: str) -> Work:
         engine = make_engine(app, name)
-        return lambda samples: replay(app, engine, samples, keep="scores").count(app.steps[app.scores].name)
+        last = app.features if app.scores is None else app.scores
+        return lambda samples: replay(app, engine, samples, keep="scores").count(app.steps[last].name)
 
     return {"native": work("native"), "python": work("python")}
 
@@ -160,8 +161,8 @@ def keyword_works(net: Path) -> dict[str, Work]:
 
 
 def scored(app: Plan) -> Plan:
-    """The plan with its last step as the scores: there is no detector here."""
-    return replace(app, scores=len(app.steps) - 1)
+    """The plan with its last step as what is counted: there is no detector here."""
+    return replace(app, features=len(app.steps) - 1)
 
 
 def keyword_peer(net: Path, reference: bool) -> Work:

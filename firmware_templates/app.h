@@ -22,8 +22,8 @@ extern "C" {
 /* Back to the first moment.  Before the first push, and after samples were missed, as between two looks of a duty cycle. */
 void ${name}_reset(void);
 
-/* One block of samples in; true when *event is new. */
-bool ${name}_push(${inputs}, struct ts_event *event);
+/* ${pushed} */
+${given} ${name}_push(${inputs}, struct ts_event ${taken});
 
 #ifdef __cplusplus
 }

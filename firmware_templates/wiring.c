@@ -28,7 +28,7 @@ void ${name}_reset(void)
 ${reset}
 }
 
-bool ${name}_push(${inputs}, struct ts_event *event)
+${given} ${name}_push(${inputs}, struct ts_event ${taken})
 {
 ${calls}
 }

@@ -49,7 +49,7 @@ def wake_word() -> Plan:
 @cache
 def kitchen() -> np.ndarray:
     """7 s, with an alert."""
-    return blocks_of(wake_word(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: 7 * 16_000]).reshape(-1)
+    return blocks_of(wake_word(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: 7 * 16_000])[0].reshape(-1)
 
 
 @cache

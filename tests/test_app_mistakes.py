@@ -364,18 +364,6 @@ error: sink is a list of tables, not one
    = help: [[sink]] on a line of its own
 """,
     ),
-    "one bracket too many": (
-        "[source]",
-        "[[source]]",
-        """\
-error: source is one table, not a list
- --> app.toml:4:1
-  |
-4 | [[source]]
-  | ^^^^^^^^^^
-  = help: [source] on a line of its own
-""",
-    ),
     "no source": (
         GOOD[GOOD.index("[source]") : GOOD.index("[[stage]]")],
         "",

@@ -47,7 +47,7 @@ def plan() -> Plan:
 @cache
 def samples() -> np.ndarray:
     """A word and the silence around it."""
-    return blocks_of(plan(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[4 * 16_000 : 7 * 16_000])
+    return blocks_of(plan(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[4 * 16_000 : 7 * 16_000])[0]
 
 
 def compiler(board: Board, name: str | None = None):

@@ -68,7 +68,7 @@ def wake_word() -> Plan:
 def words() -> np.ndarray:
     """1.4 s of the kitchen, with one alert."""
     x = read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[int(5.3 * 16_000) : int(6.7 * 16_000)]
-    return blocks_of(wake_word(), x)
+    return blocks_of(wake_word(), x)[0]
 
 
 def shaken(folder: Path, duty: str = "") -> Plan:

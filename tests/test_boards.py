@@ -50,7 +50,7 @@ def plan() -> Plan:
 
 @cache
 def samples() -> np.ndarray:
-    return blocks_of(plan(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: SECONDS * 16_000])
+    return blocks_of(plan(), read_recording(KITCHEN, rate_hz=16_000, channels=1).samples[: SECONDS * 16_000])[0]
 
 
 @dataclass

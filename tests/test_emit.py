@@ -58,7 +58,7 @@ def heard(plan) -> tuple[bytes, str]:
     """Seconds of a recording, loud noise after them; and the digest of all that numpy makes of them."""
     samples = read_recording(ROOT / "recordings/kitchen.flac", rate_hz=Fraction(16000), channels=1).samples.reshape(-1)[:96000]
     noise = np.random.default_rng(1).integers(-32768, 32768, 8000).astype(np.int16)
-    x = blocks_of(plan, np.concatenate([samples, noise]))
+    x = blocks_of(plan, np.concatenate([samples, noise]))[0]
     fired = Engine(plan).push(x)
     assert all(len(f.when) > 100 for i, f in fired.items() if i != plan.detector)
     return x.tobytes(), digest((i, t, y.tobytes()) for i, f in fired.items() for t, y in zip(f.when.tolist(), f.y))

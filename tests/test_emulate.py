@@ -75,7 +75,7 @@ def wake_word() -> tuple[Plan, np.ndarray, dict[int, Fired]]:
     """(plan, blocks, what numpy makes of them): seconds of a recording in which the word is said."""
     plan = plan_file(ROOT / "apps/wake_word")
     samples = read_recording(ROOT / "recordings/kitchen.flac", rate_hz=Fraction(16000), channels=1).samples.reshape(-1)
-    x = blocks_of(plan, samples[: 7 * 16000])
+    x = blocks_of(plan, samples[: 7 * 16000])[0]
     wanted = Engine(plan).push(x)
     assert len(wanted[plan.scores].when) > 100 and len(wanted[plan.detector].when)
     return plan, x, wanted

@@ -26,7 +26,7 @@ from tinystream.ops.add import Add
 from tinystream.ops.logistic import Logistic
 from tinystream.ops.requantize import Requantize
 from tinystream.ops.softmax import Softmax
-from tinystream.plan.plan import Plan, Wiring, plan_model, plan_steps
+from tinystream.plan.plan import Detection, Plan, Wiring, plan_model, plan_steps
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.stages.biquad import Biquad
@@ -69,7 +69,8 @@ class Graph:
         x = self.signal(source)
         count = np.iinfo(x.dtype).max // 8 if count is None else count
         stage = Smoothed(threshold=x.scale * (count - x.zero), mean_of=2, quiet_s=0.02)
-        self.marks = dict(scores=source, detector=self.add(stage, source), labels=tuple(f"l{i}" for i in range(x.size)))
+        detections = (Detection(self.add(stage, source), source),)
+        self.marks = dict(detections=detections, labels=tuple(f"l{i}" for i in range(x.size)))
 
     def plan(self) -> Plan:
         return plan_steps("graph", self.x, self.wiring.steps, **self.marks)

@@ -114,7 +114,7 @@ def test_the_wake_word_is_the_same_with_and_without_passes():
     samples = read_recording(ROOT / "recordings/kitchen.flac", rate_hz=Fraction(16000), channels=1).samples
     loud = np.random.default_rng(1).integers(-32768, 32768, 48000).astype(np.int16)
     for x in (samples, loud):
-        a, b = Native(plain).push(blocks_of(plain, x)), Native(quick).push(blocks_of(quick, x))
+        a, b = Native(plain).push(*blocks_of(plain, x)), Native(quick).push(*blocks_of(quick, x))
         for mark in ("features", "scores", "detector"):
             before, after = a[getattr(plain, mark)], b[getattr(quick, mark)]
             np.testing.assert_array_equal(after.when, before.when, err_msg=mark)

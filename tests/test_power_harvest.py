@@ -167,7 +167,7 @@ def test_an_outage_in_the_middle_gives_exactly_the_events_of_two_replays(wake_wo
     step = plan.x[0].shape[0]
     first, second = replay(plan, engine, x[: 300 * step]).events, replay(plan, engine, x[450 * step :]).events
     both = Interrupted(plan, engine, ((0, 300), (450, 1000)))
-    blocks, when = blocks_of(plan, x), []
+    blocks, when = blocks_of(plan, x)[0], []
     for begin, count in zip(np.cumsum([0, *chunks]), chunks):
         when += both.push(blocks[begin : begin + count], want={plan.detector})[plan.detector].when.tolist()
     assert [(block + 1) * step for block in when] == [e.sample for e in first] + [e.sample + 450 * step for e in second] != []

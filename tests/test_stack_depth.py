@@ -251,7 +251,7 @@ def measured_plan(name: str):
     if name == "wake_word":
         plan = plan_file(ROOT / "apps/wake_word")
         samples = read_recording(ROOT / "recordings/kitchen.flac", rate_hz=Fraction(16000), channels=1).samples.reshape(-1)
-        return plan, [blocks_of(plan, samples[: 7 * 16000])]
+        return plan, [blocks_of(plan, samples[: 7 * 16000])[0]]
     room = "stages" if name in ("spectrum", "log") else "ops"
     stage, signals = example(f"tinystream.{room}.{name}", 0)
     return plan_stage(name, stage, *signals), blocks(f"tinystream.{room}.{name}", signals)

@@ -80,7 +80,7 @@ def apart(plan, heard, tmp_path_factory) -> bytes:
 
 
 def events_of(plan: Plan, samples: np.ndarray) -> list[tuple[int, int, int]]:
-    fired = Engine(plan).push(blocks_of(plan, samples))[plan.detector]
+    fired = Engine(plan).push(*blocks_of(plan, samples))[plan.detector]
     return [(int(when), *map(int, y.reshape(-1))) for when, y in zip(fired.when, fired.y)]
 
 

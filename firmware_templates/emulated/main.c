@@ -3,13 +3,13 @@
 #include "ts_board.h"
 
 ${declare}
-struct ts_event event;
+struct ts_event event[${events}];
 
 int main(void)
 {
     ${name}_reset();
     for (;;) {
         ts_wait();
-        (void)${name}_push(${names}, &event);
+        (void)${name}_push(${names}, event);
     }
 }

@@ -177,7 +177,7 @@ static void listen(uint64_t begin, uint32_t blocks)
     filled = 0;
     board_source_start(buffers);
     while (blocks == 0 || taken < blocks) {
-        struct ts_event event;
+        struct ts_event event[TS_EVENTS];
         const uint32_t now = wait_for_block(taken);
         if (now == taken) {
             break;
@@ -188,15 +188,15 @@ static void listen(uint64_t begin, uint32_t blocks)
 #ifdef TS_MARKER
         board_marker(true);
 #endif
-        const bool alert = ts_app_push(buffers[(taken - 1) & 1], &event);
+        const int events = ts_app_push(buffers[(taken - 1) & 1], event);
 #ifdef TS_MARKER
         board_marker(false);
 #endif
         const bool torn = filled != taken;  /* a block more is full, so the buffer that we have read is being filled again */
         node.processed++;
         node.late += torn;
-        if (alert) {
-            tell_alert(&event, torn);
+        for (int i = 0; i < events; i++) {
+            tell_alert(&event[i], torn);
         }
         if (node.late + node.lost != node.told && (node.told == 0 || node.blocks - node.told_at >= TS_STATUS_BLOCKS / 16)) {
             tell_overrun();

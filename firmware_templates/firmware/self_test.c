@@ -74,7 +74,7 @@ static void ts_after(int32_t step, const void *y, size_t bytes)
 
 int32_t ts_self_test(void)
 {
-    struct ts_event event;
+    struct ts_event event[TS_EVENTS];
 
     testing = true;
     ts_app_reset();
@@ -84,7 +84,7 @@ int32_t ts_self_test(void)
         before = ts_cycles();
         reached = 0;
 #endif
-        (void)ts_app_push(&ts_golden_x[(size_t)(block_number % TS_GOLDEN_STORED) * TS_SAMPLES], &event);
+        (void)ts_app_push(&ts_golden_x[(size_t)(block_number % TS_GOLDEN_STORED) * TS_SAMPLES], event);
 #ifdef TS_BENCH
         if (reached < TS_STEPS) {
             spend(reached, false);      /* it has answered "nothing yet" */

@@ -19,6 +19,7 @@ typedef ${dtype}_t ts_sample;
 #define TS_SAMPLE_HZ_DENOMINATOR ${denominator}
 #define TS_BLOCK_US             ${NAME}_BLOCK_US
 #define TS_STEPS                ${NAME}_STEPS
+#define TS_EVENTS               ${events}               /* that one push can give */
 #define TS_LABELS               ${NAME}_LABELS
 #define TS_SCORE_SCALE_BITS     ${scale_bits}           /* the bits of ${scale} in IEEE 754, 64 bits */
 #define TS_SCORE_ZERO           ${zero}

@@ -34,9 +34,9 @@ void ts_native_reset(void)
 
 void ts_native_push(uint32_t blocks, ${inputs}, struct ts_output *wanted)
 {
-    struct ts_event event;
+    struct ts_event event[${events}];
     ts_outputs = wanted;
     for (ts_block = 0; ts_block < blocks; ts_block++) {
-        (void)${name}_push(${advance}, &event);
+        (void)${name}_push(${advance}, event);
     }
 }

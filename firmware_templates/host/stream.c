@@ -24,14 +24,15 @@ static void ts_after(int32_t step, int32_t block, const void *y, size_t bytes)
 int main(void)
 {
 ${declare}
-    struct ts_event event = { 0 };
+    struct ts_event event[${events}] = { { 0 } };
 
     ${name}_reset();
     while (${read}) {
         TS_DIRTY((int)((uint32_t)ts_block * 37u & 255u));
-        if (${name}_push(${pass}, &event)) {
-            const int32_t values[3] = { (int32_t)event.sequence, event.label, event.score };
-            ts_after(-1, (int32_t)event.block, values, sizeof values);
+        const int events = ${name}_push(${pass}, event);
+        for (int i = 0; i < events; i++) {
+            const int32_t values[3] = { (int32_t)event[i].sequence, event[i].label, event[i].score };
+            ts_after(-1, (int32_t)event[i].block, values, sizeof values);
         }
         ts_block++;
     }

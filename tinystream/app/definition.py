@@ -6,10 +6,11 @@ of one app are equal.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tinystream.app.secrets import secret_mistakes
@@ -40,6 +41,9 @@ C_HEADERS = words("""
 class Model(Definition):
     """A .tflite file, and what its outputs mean."""
 
+    name: str | None = Field(
+        default=None, pattern=r"^[a-z][a-z0-9_]*$", description="name that `from` can refer to; else it is model", examples=["vad"]
+    )
     file: str = Field(min_length=1, description="path of the .tflite file, from the folder of the definition", examples=["model.tflite"])
     labels: tuple[str, ...] = Field(default=(), description="what each output of the model means, in order", examples=[["no", "yes"]])
     from_: str | tuple[str, ...] | None = Field(
@@ -96,8 +100,25 @@ class Budget(Definition):
     battery: str | None = Field(default=None, min_length=1, description="cells and kind, or kind and capacity", examples=["2xAA"])
 
 
+SEVERAL = {"source": "sources", "model": "models", "detect": "detectors"}
+"""What an app may have one of, as [source], or several of, as [[source]]: the word for one, and the field that holds them."""
+
+
+def several(options: Mapping[str, Any]) -> dict[str, Any]:
+    """source=x as sources=(x,); None is none."""
+    options = dict(options)
+    for one, many in SEVERAL.items():
+        if one in options:
+            given = options.pop(one)
+            options[many] = () if given is None else given if isinstance(given, tuple | list) else (given,)
+    return options
+
+
 class App(Definition):
-    """A source, what is computed from it, and who hears of it.  The order of stages is the order of the data."""
+    """Sources, what is computed from them, and who hears of it.  The order of stages is the order of the data.
+
+    App(source=…, model=…, detect=…) is the spelling for one of each; the fields are tuples.
+    """
 
     name: str = Field(
         pattern=r"^[a-z][a-z0-9_]*$", max_length=63, description="name of the app and of its C functions", examples=["wake_word"]
@@ -108,13 +129,35 @@ class App(Definition):
         examples=["Alert when someone says yes."],
     )
     board: str | None = Field(default=None, min_length=1, description="board that the firmware is for", examples=["nrf52840_dk"])
-    source: SerializeAsAny[Source] = Field(description="where samples come from")
+    sources: tuple[SerializeAsAny[Source], ...] = Field(min_length=1, description="where samples come from")
     duty: Duty | None = Field(default=None, description="windows of listening; always, where nothing is said")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(default=(), description="signal processing, in order")
-    model: Model | None = Field(default=None, description="the neural network that reads the last stage")
-    detect: SerializeAsAny[Detector] | None = Field(default=None, description="what turns scores into events")
+    models: tuple[Model, ...] = Field(default=(), description="the neural network that reads the last stage, or several")
+    detectors: tuple[SerializeAsAny[Detector], ...] = Field(default=(), description="what turns scores into events")
     sinks: tuple[SerializeAsAny[Definition], ...] = Field(default=(), description="who hears of an event")
     budget: Budget | None = Field(default=None, description="limits that the plan must keep")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_a_tuple_of_one(cls, options: Any) -> Any:
+        return several(options) if isinstance(options, dict) else options
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; a source, model or detector may be given as it is to App()."""
+        return super().model_copy(update=several(update) if update else update, deep=deep)
+
+    @property
+    def source(self) -> Source:
+        """The first source, whose blocks an app counts."""
+        return self.sources[0]
+
+    @property
+    def model(self) -> Model | None:
+        return self.models[0] if self.models else None
+
+    @property
+    def detect(self) -> Detector | None:
+        return self.detectors[0] if self.detectors else None
 
     @field_validator("name")
     @classmethod

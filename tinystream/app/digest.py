@@ -30,16 +30,22 @@ def content(app: App, base: Path) -> dict[str, Any]:
     return duty | {
         "kernels": KERNELS_VERSION,
         "name": app.name,
-        "source": described(app.source),
+        "source": one_or_list([described(source) for source in app.sources]),
         "stages": [described_stage(stage, base) for stage in app.stages],
-        "model": app.model and {"sha256": sha256(base / app.model.file), **described_model(app.model)},
-        "detect": app.detect and described(app.detect),
+        "model": one_or_list([{"sha256": sha256(base / model.file), **described_model(model)} for model in app.models]),
+        "detect": one_or_list([described(detector) for detector in app.detectors]),
     }
+
+
+def one_or_list(entries: list[dict[str, Any]]) -> Any:
+    """One as itself and none as null, so that a definition from before there could be several keeps its hash."""
+    return entries if len(entries) > 1 else entries[0] if entries else None
 
 
 def described_model(model: Model) -> dict[str, Any]:
     """What is said of the model beside its file; what is not said leaves no trace, so that an older definition keeps its hash."""
-    said = {"labels": model.labels} | ({"from": model.from_} if model.from_ else {}) | ({"output": model.output} if model.output else {})
+    said: dict[str, Any] = {"labels": model.labels}
+    said |= {key: value for key, value in {"name": model.name, "from": model.from_, "output": model.output}.items() if value}
     return said | ({"run": model.run, "output_scale": model.output_scale} if model.run != "compiled" else {})
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinystream.app.budget import over_budget as over_budget
 from tinystream.app.definition import App
 from tinystream.app.digest import digest
-from tinystream.app.planner import Parts, Planner
+from tinystream.app.planner import Parts, Planner, source_name
 from tinystream.app.read import Draft, read
 from tinystream.errors import AppError, AppErrors
 from tinystream.plan.fuse import fused
@@ -45,22 +46,34 @@ def plan_file(path: str | Path) -> Plan:
 
 def assemble(app: App, planner: Planner, base: Path, says: str, rewrite: bool) -> Plan:
     """The plan that a planner without mistakes has found."""
-    assert planner.x, "a source without mistakes gives a signal"
-    steps, marks = planner.wiring.steps, {"features": planner.features, "scores": planner.scores, "detector": planner.detector}
+    assert planner.signals, "a source without mistakes gives a signal"
+    steps, features, detections = planner.wiring.steps, planner.features, planner.detections
     for rewritten in (reuse_windows, viewed, fused) if rewrite else ():
-        steps, at = rewritten(steps, keep=[i for i in marks.values() if i is not None])
-        marks = {mark: i if i is None or i < 0 else at[i] for mark, i in marks.items()}
+        marks = [*(i for d in detections for i in (d.step, d.scores)), *([] if features is None else [features])]
+        steps, places = rewritten(steps, keep=marks)
+        at = [*places]
+        detections = [d._replace(step=moved(at, d.step), scores=moved(at, d.scores)) for d in detections]
+        features = None if features is None else moved(at, features)
     return plan_steps(
         app.name,
-        (planner.x.signal,),
+        planner.signals,
         steps,
-        **marks,
+        features=features,
+        detections=tuple(detections),
         labels=planner.labels,
         says=app.description or says,
         digest=digest(app, base),
         source=app.source.kind,
+        names=tuple(map(source_name, app.sources)) if len(app.sources) > 1 else (),
         duty=planner.duty,
     )
+
+
+def moved(at: Sequence[int | None], i: int) -> int:
+    """Where step i is now; an input stays what it is."""
+    new = i if i < 0 else at[i]
+    assert new is not None, "what is marked is kept"
+    return new
 
 
 def unlocated(error: AppError, app: App) -> str:
@@ -70,6 +83,9 @@ def unlocated(error: AppError, app: App) -> str:
     if path[:1] == ["stage"] and len(path) > 1:
         stage = app.stages[int(path[1])]
         where.append(f"stage {int(path[1]) + 1} '{stage.name or stage.kind}'")
+        path = path[2:]
+    elif len(path) > 1 and isinstance(path[1], int):
+        where.append(f"{path[0]} {path[1] + 1}")
         path = path[2:]
     where += map(str, path)
     return "\n".join([f"error: {error.what}", f" --> {', '.join(where)}", *([f"  = help: {error.help}"] if error.help else [])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ TABLES = {
     "budget": "[budget]",
 }  # fmt: skip
 SCALARS = ("name", "description", "board")
+
+Keys = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,17 @@ def grammar(reason: str, line: str) -> tuple[str, str]:
 # --- the document ---------------------------------------------------------------------------------------------
 
 
+def whole_ones(entries: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(entry for entry in entries if not isinstance(entry, Broken))
+
+
 @dataclass
 class Draft:
     """An app as far as it could be read: `app` where nothing is wrong, `parts` for planning in any case."""
 
     file: File
     app: App | None = None
-    parts: Parts = field(default_factory=lambda: Parts("app", Broken("source")))
+    parts: Parts = field(default_factory=lambda: Parts("app", (Broken("source"),)))
     errors: list[AppError] = field(default_factory=list)
 
     @classmethod
@@ -164,31 +170,38 @@ class Draft:
         if "source" not in doc:
             kinds = " or ".join(f'"{kind}"' for kind in known_kinds("source"))
             self.errors.append(AppError((), "app needs a [source]", f"[source] with kind = {kinds}"))
-        source = self.one(doc, "source", "source") if "source" in doc else Broken("source")
+        sources = tuple(self.one_or_many(doc, "source", lambda table, path: self.entry(table, path, "source")))
         duty = self.plain(doc, "duty", Duty)
         stages = tuple(self.many(doc, "stage", "stage"))
-        model = self.plain(doc, "model", Model)
-        detect = self.one(doc, "detect", "detector") if "detect" in doc else None
+        models = tuple(self.one_or_many(doc, "model", lambda table, path: self.made(Model, table, path, "model")))
+        detectors = tuple(self.one_or_many(doc, "detect", lambda table, path: self.entry(table, path, "detector")))
         sinks = [sink for sink in self.many(doc, "sink", "sink") if not isinstance(sink, Broken)]
         budget = self.plain(doc, "budget", Budget)
         scalars = {key: doc[key] for key in SCALARS if key in doc}
         whole = {
-            "stages": tuple(s for s in stages if not isinstance(s, Broken)),
+            "stages": whole_ones(stages),
             "sinks": tuple(sinks),
-            "source": Microphone(rate_hz=16_000, block_ms=20) if isinstance(source, Broken) else source,
+            "sources": whole_ones(sources) or (Microphone(rate_hz=16_000, block_ms=20),),
+            "models": whole_ones(models),
+            "detectors": whole_ones(detectors),
         }
-        parts = {"duty": duty, "model": model, "detect": detect, "budget": budget}
+        parts = {"duty": duty, "budget": budget}
         optional = {key: part for key, part in parts.items() if not isinstance(part, Broken)}
         app, errors = build(App, {**scalars, **whole, **optional}, (), "app")
         self.errors += errors
         self.app = app if not self.errors else None
-        self.parts = Parts(app.name if app else "app", source, stages, model, detect, duty)
+        self.parts = Parts(app.name if app else "app", sources or (Broken("source"),), stages, models, detectors, duty)
 
-    def one(self, doc: dict[str, Any], key: str, what: str) -> Any:
-        """The object of a table that has a kind."""
-        if not isinstance(doc[key], dict):
-            return self.misshapen(key, doc[key])
-        return self.entry(doc[key], (key,), what)
+    def one_or_many(self, doc: dict[str, Any], key: str, made: Callable[[dict[str, Any], Keys], Any]) -> list[Any]:
+        """The objects of [key] or of [[key]]; the path to a mistake has a number only where the file has a list."""
+        if key not in doc:
+            return []
+        found = doc[key]
+        if isinstance(found, dict):
+            return [made(found, (key,))]
+        if not found or not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
+            return [self.misshapen(key, found)]
+        return [made(table, (key, i)) for i, table in enumerate(found)]
 
     def many(self, doc: dict[str, Any], key: str, what: str) -> list[Any]:
         """The objects of an array of tables."""
@@ -204,9 +217,13 @@ class Draft:
             return None
         if not isinstance(doc[key], dict):
             return self.misshapen(key, doc[key])
-        made, errors = build(cls, doc[key], (key,), key)
+        return self.made(cls, doc[key], (key,), key)
+
+    def made(self, cls: type[Definition], table: dict[str, Any], path: Keys, who: str) -> Any:
+        """The object of a table without a kind; Broken, and the mistakes noted, where it cannot be made."""
+        made, errors = build(cls, table, path, who)
         self.errors += errors
-        return Broken(key) if made is None else made
+        return Broken(who) if made is None else made
 
     def misshapen(self, key: str, value: Any) -> Broken:
         several = TABLES[key].startswith("[[")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinystream.app.definition import App, Budget, Duty, Model
+from tinystream.app.definition import SEVERAL, App, Budget, Duty, Model
 from tinystream.app.kinds import class_of, known_kinds
 from tinystream.plan.stage import Definition
 
@@ -20,16 +20,16 @@ def schema() -> dict[str, Any]:
     """The schema, as JSON holds it."""
     top = properties(App)
     tables = {
-        "source": one_of("source"),
+        "source": one_or_several(one_of("source")),
         "duty": table(Duty),
         "stage": {"type": "array", "items": one_of("stage"), "description": top["stages"]["description"]},
-        "model": table(Model),
-        "detect": one_of("detector"),
+        "model": one_or_several(table(Model)),
+        "detect": one_or_several(one_of("detector")),
         "sink": {"type": "array", "items": one_of("sink"), "description": top["sinks"]["description"]},
         "budget": table(Budget),
     }
     for key in ("source", "duty", "model", "detect", "budget"):
-        tables[key]["description"] = top[key]["description"]
+        tables[key]["description"] = top[SEVERAL.get(key, key)]["description"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tinystream app",
@@ -39,6 +39,11 @@ def schema() -> dict[str, Any]:
         "required": ["name", "source"],
         "additionalProperties": False,
     }
+
+
+def one_or_several(entry: dict[str, Any]) -> dict[str, Any]:
+    """[key], or [[key]] once or more."""
+    return {"anyOf": [entry, {"type": "array", "items": entry, "minItems": 1}]}
 
 
 def one_of(what: str) -> dict[str, Any]:

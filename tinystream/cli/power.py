@@ -188,7 +188,7 @@ def power(
     x = [how.read(plan, path).samples for path in paths]
     if knobs:
         choices = settings(definition, setup, knobs, float(plan.x[0].rate_hz))
-        truths = truths_of(paths, truth, knobs, plot or [], plan.detector is not None)
+        truths = truths_of(paths, truth, knobs, plot or [], bool(plan.detections))
         if measured and set(knobs) != {"clock"}:
             raise PowerError("cycles were measured of one definition, and this sweep tries others", "--sweep clock alone, or no --measured")
         trying = Sweep(definition, app_file(app).parent, setup, x, truths, lambda p: cycles_of(p, where, x, measured), engine.value)
@@ -263,7 +263,7 @@ def find_radio(board: BoardPower, name: str | None, payload: int) -> Alert | Non
 def profiled(plan: Plan, x: list[np.ndarray]) -> np.ndarray:
     """The first PROFILED_S of all recordings, as blocks."""
     most = max(1, int(PROFILED_S * plan.x[0].rate_hz))
-    blocks = chain.from_iterable(blocks_of(plan, samples) for samples in x)
+    blocks = chain.from_iterable(blocks_of(plan, samples)[0] for samples in x)
     return np.array([block for block, _ in zip(blocks, range(most))])
 
 

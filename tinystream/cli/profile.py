@@ -74,7 +74,7 @@ def profile_command(
         print_estimate(plan, cycle_table(core or core_of(target)), memory_of(target), clock_hz, as_json)
         return
     told = read_measured(measured, plan) if measured else None
-    x = [blocks_of(plan, Reading(resample, channel, counts).read(plan, recording).samples)] if recording else noise(plan)
+    x = [*blocks_of(plan, Reading(resample, channel, counts).read(plan, recording).samples)] if recording else noise(plan)
     table = cycle_table(core or core_of(target))
     found = profile(plan, x, table, cross_compiler(compiler), f"-{optimise}", memory_of(target))
     found = overridden(found, told) if told else found

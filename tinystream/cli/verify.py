@@ -108,5 +108,7 @@ def words(plan: Plan, heard: list[Heard]) -> str:
 
 def found(plan: Plan, heard: list[Heard]) -> dict[str, int]:
     """Outputs of the steps that have a name of their own."""
-    parts = {"features": plan.features, "scores": plan.scores, "events": plan.detector}
-    return {what: sum(one.steps[plan.steps[i].name].outputs for one in heard) for what, i in parts.items() if i is not None and i >= 0}
+    features = set() if plan.features is None else {plan.features}
+    parts = {"features": features, "scores": {d.scores for d in plan.detections}, "events": {d.step for d in plan.detections}}
+    named = {what: [plan.steps[i].name for i in steps if i >= 0] for what, steps in parts.items()}
+    return {what: sum(one.steps[name].outputs for one in heard for name in names) for what, names in named.items() if names}

@@ -12,7 +12,7 @@ import numpy as np
 from tinystream import __version__
 from tinystream.emit.templates import event_header, event_version, header, kernels_version, template, templates
 from tinystream.errors import ModelError, writing
-from tinystream.plan.plan import Plan
+from tinystream.plan.plan import Detection, Plan
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Form, Step
 
@@ -102,7 +102,7 @@ def wiring(plan: Plan, declared: str = "") -> str:
         declared=declared,
         arena=arena(plan),
         steps="\n".join(declare(plan, step, names) for step in plan.steps),
-        clock="static uint32_t sequence;\nstatic uint64_t block;\n" if plan.detector is not None else "",
+        clock="static uint32_t sequence;\nstatic uint64_t block;\n" if plan.detections else "",
         reset="\n".join(reset(plan)) or "    /* nothing is remembered */",
         calls="\n".join(calls(plan)),
     )
@@ -126,10 +126,7 @@ def defines(plan: Plan) -> Iterator[str]:
     rows.append(("BLOCK_US", round(1_000_000 / plan.x[0].rate_hz), "from one block to the next"))
     rows.append(("RAM_BYTES", plan.ram_bytes, "static, on a 32-bit core"))
     rows.append(("STEPS", len(plan.steps), "that TS_AFTER may look at"))
-    if plan.detector is not None:
-        y = plan.steps[plan.detector].y
-        rows.append(("SCORE_SCALE", repr(float(y.scale)), f"{counts(y)} times this is the score{f', {comment(y.unit)}' if y.unit else ''}"))
-        rows.append(("LABEL_COUNT", len(plan.labels), ""))
+    rows += scores(plan)
     rows.append(("LABELS", f"{{ {', '.join(map(string, plan.labels or ('',)))} }}", ""))
     rows.append(("DEFINITION", string(plan.digest), ""))
     rows.append(("DEFINITION_32", definition_32(plan), "its first 32 bits, for alerts that must be short"))
@@ -137,6 +134,26 @@ def defines(plan: Plan) -> Iterator[str]:
     for name, value, words in rows:
         line = f"#define {plan.name.upper()}_{name:<{width}}  {value!s:<{wide}}"
         yield f"{line}  /* {words} */" if words else line.rstrip()
+
+
+def scores(plan: Plan) -> list[tuple[str, object, str]]:
+    """What is told of events, and how their scores are counted: of one detector alike for all labels, of several for each label."""
+    y = [plan.steps[d.step].y for d in plan.detections]
+    if len(y) > 1:
+        ends = [d.first for d in plan.detections[1:]] + [len(plan.labels)]
+        times = [end - d.first for d, end in zip(plan.detections, ends)]
+        scales = ", ".join(repr(float(one.scale)) for one, n in zip(y, times) for _ in range(n))
+        zeros = ", ".join(str(one.zero) for one, n in zip(y, times) for _ in range(n))
+        return [
+            ("EVENTS", len(y), "that one push can give: room in its array"),
+            ("SCORE_SCALES", f"{{ {scales} }}", "of each label: (event.score - its zero) times this is the score"),
+            ("SCORE_ZEROS", f"{{ {zeros} }}", ""),
+            ("LABEL_COUNT", len(plan.labels), ""),
+        ]
+    return [
+        ("SCORE_SCALE", repr(float(one.scale)), f"{counts(one)} times this is the score{f', {comment(one.unit)}' if one.unit else ''}")
+        for one in y
+    ] + [("LABEL_COUNT", len(plan.labels), "")] * len(y)
 
 
 def about(plan: Plan) -> dict[str, object]:
@@ -160,7 +177,20 @@ def about(plan: Plan) -> dict[str, object]:
             f"const {x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}]"
             for x, name, suffix in zip(plan.x, input_names(plan), suffixes(plan))
         ),
+        given="int" if len(plan.detections) > 1 else "bool",
+        taken=f"event[{plan.name.upper()}_EVENTS]" if len(plan.detections) > 1 else "*event",
+        pushed=pushed(plan),
     )
+
+
+def pushed(plan: Plan) -> str:
+    """What the header says of push."""
+    told = "how many events there are." if len(plan.detections) > 1 else "true when *event is new."
+    if len(plan.x) == 1:
+        return f"One block of samples in; {told}"
+    slow = [f"{name}'s lasts {n} pushes" for name, n in zip(input_names(plan), plan.repeats) if n > 1]
+    wait = f" {', '.join(slow)}: pass it with each of them, the block is read with the last." if slow else ""
+    return f"A block of each source in ({', '.join(map(comment, plan.names))}); {told}{wait}"
 
 
 def tables(plan: Plan) -> dict[str, str]:
@@ -240,7 +270,7 @@ def reset(plan: Plan) -> Iterator[str]:
             yield f"{line} {', '.join(members)} }};"
         else:
             yield from [line, *(f"        {m}," for m in members), "    };"]
-    if plan.detector is not None:
+    if plan.detections:
         yield "    sequence = 0;"
         yield "    block = 0;"
 
@@ -250,12 +280,12 @@ def calls(plan: Plan) -> Iterator[str]:
     by an if."""
     conditions = plan.conditions()
     count = len(plan.steps)
-    ends = {i for i, s in enumerate(plan.steps) if s.waits and all(i in conditions[j] for j in range(i + 1, count))}
+    several = {d.step: d for d in plan.detections} if len(plan.detections) > 1 else {}
+    ends = {i for i, s in enumerate(plan.steps) if s.waits and i not in several and all(i in conditions[j] for j in range(i + 1, count))}
     flags = {i for i, s in enumerate(plan.steps) if s.waits} - ends
-    if plan.detector is None:
-        yield "    (void)event;"
-    else:
-        yield "    const uint64_t now = block++;"
+    yield "    const uint64_t now = block++;" if plan.detections else "    (void)event;"
+    yield from ["    int events = 0;"] * bool(several)
+    nothing = "return events;" if several else "return false;"
     read = {j for step in plan.steps for j in step.sources}
     yield from (f"    (void){name};" for i, name in enumerate(input_names(plan)) if -1 - i not in read)
     yield from (f"    bool {plan.steps[i].name}_fresh = false;" for i in sorted(flags))
@@ -273,20 +303,23 @@ def calls(plan: Plan) -> Iterator[str]:
                 rows.append((f"    if ({' && '.join(f'{plan.steps[j].name}_fresh' for j in needs)}) {{", ""))
             opened = needs
         pad = "        " if opened else "    "
-        before, after = ("if (!", ") return false;") if i in ends else (f"{step.name}_fresh = ", ";") if i in flags else ("", ";")
+        before, after = ("if (!", f") {nothing}") if i in ends else (f"{step.name}_fresh = ", ";") if i in flags else ("", ";")
         if not passed <= set(needs):
             rows.append((f"{pad}TS_BEFORE({i});", ""))
         passed = {*needs, *({i} & flags)}
         rows += [(line, "") for line in call(plan, step, pad + before, after)]
         done = f"TS_DONE({i}, arena.{step.name}.y);"
         rows.append((f"{pad}if ({step.name}_fresh) {done}" if i in flags else pad + done, gives(step.y)))
+        if i in several:
+            rows += [(pad + line, "") for line in tell(step, several[i])]
     column = min(WIDTH - 32, max(len(line) for line, words in rows if words) + 2)
     yield from (f"{line:<{column}}/* {words} */" if words else line for line, words in rows)
-    yield from (pad + line for line in announce(plan))
+    alone = len(plan.detections) == 1
+    yield from (pad + line for line in (announce(plan) if alone else ()))
     if opened:
-        yield from [f"{pad}return true;"] * (plan.detector is not None)
+        yield from [f"{pad}return true;"] * alone
         yield "    }"
-    yield f"    return {'true' if plan.detector is not None and not opened else 'false'};"
+    yield "    return true;" if alone and not opened else f"    {nothing}"
 
 
 def call(plan: Plan, step: Step, before: str, after: str) -> list[str]:
@@ -301,10 +334,20 @@ def call(plan: Plan, step: Step, before: str, after: str) -> list[str]:
 
 def announce(plan: Plan) -> list[str]:
     """Fill *event from what the detector gave."""
-    if plan.detector is None:
-        return []
+    assert plan.detector is not None
     y = f"arena.{plan.steps[plan.detector].name}.y"
     return ["event->sequence = sequence++;", f"event->label = {y}[0];", f"event->score = {y}[1];", "event->block = now;"]
+
+
+def tell(step: Step, detection: Detection) -> list[str]:
+    """One event more, from what one of several detectors gave."""
+    y = f"arena.{step.name}.y"
+    first = f" + {detection.first}" if detection.first else ""
+    return [
+        f"if ({step.name}_fresh) {{",
+        f"    event[events++] = (struct ts_event){{ .sequence = sequence++, .label = {y}[0]{first}, .score = {y}[1], .block = now }};",
+        "}",
+    ]
 
 
 # --- words of C -----------------------------------------------------------------------------------------------

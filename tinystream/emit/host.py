@@ -34,6 +34,7 @@ def write_stream(plan: Plan, folder: Path, form: Form = "groups") -> list[Path]:
     (folder / "ts_stream.c").write_text(
         template("host/stream.c").substitute(
             name=plan.name,
+            events=max(1, len(plan.detections)),
             declare="\n".join(f"    static {s.dtype}_t {n}[{s.size}];" for s, n in zip(plan.x, names)),
             read=" && ".join(f"fread({n}, sizeof {n}, 1, stdin) == 1" for n in names),
             **{"pass": ", ".join(names)},
@@ -69,6 +70,7 @@ def native_source(plan: Plan) -> str:
     names = input_names(plan)
     return template("host/native.c").substitute(
         name=plan.name,
+        events=max(1, len(plan.detections)),
         inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
         advance=", ".join(f"{n} + (size_t)ts_block * {s.size}" for s, n in zip(plan.x, names)),
     )

@@ -132,7 +132,7 @@ def holes(plan: Plan) -> dict[str, object]:
     block = [f"{s.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}];" for s, name, suffix in zip(x, names, suffixes(plan))]
     numbers = re.match(r"\d+\.\d+\.\d+", __version__)
     assert numbers, f"{__version__} begins with three numbers"
-    score = f"{counts(plan.steps[plan.detector].y)} * {plan.name.upper()}_SCORE_SCALE" if plan.detector is not None else "event.score"
+    scaled, score = scoring(plan)
     macros = [macro for row in defines(plan) for macro in re.findall(r"^#define (\w+)", row)]
     return dict(
         about(plan),
@@ -148,5 +148,19 @@ def holes(plan: Plan) -> dict[str, object]:
         declare="\n".join(f"static {row}" for row in block),
         read=" && ".join(f"fread({name}, sizeof {name}, 1, stdin) == 1" for name in names),
         receive="\n".join(f"    receive({name}, sizeof {name});" for name in names),
+        events=max(1, len(plan.detections)),
+        scaled=scaled,
         score=score,
     )
+
+
+def scoring(plan: Plan) -> tuple[str, str]:
+    """What an example declares to know the score of event[i], and how it computes it."""
+    if not plan.detections:
+        return "", "event[i].score"
+    if len(plan.detections) == 1:
+        count = counts(plan.steps[plan.detections[0].step].y).replace("event.", "event[i].")
+        return "", f"{count} * {plan.name.upper()}_SCORE_SCALE"
+    arrays = {"double scales": "SCORE_SCALES", "int32_t zeros": "SCORE_ZEROS"}
+    declared = "".join(f"    static const {array}[] = {plan.name.upper()}_{macro};\n" for array, macro in arrays.items())
+    return declared, "(event[i].score - zeros[event[i].label]) * scales[event[i].label]"

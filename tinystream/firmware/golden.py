@@ -39,7 +39,7 @@ def golden(plan: Plan) -> Golden:
     """The shortest test that reaches every step, as far as noise does."""
     x = stored(plan)
     every = range(len(plan.steps))
-    needed = [i for i in every if i != plan.detector]
+    needed = [i for i in every if i not in {d.step for d in plan.detections}]
     fired = dict.fromkeys(every, 0)
     crcs = dict.fromkeys(every, 0)
     engine, played = Engine(plan), 0

@@ -61,7 +61,8 @@ def write_sources(plan: Plan, folder: Path, variant: Variant, core: Core) -> lis
     emit(plan, folder)
     names = input_names(plan)
     declare = [f"{x.dtype}_t {name}[{plan.name.upper()}_BLOCK{suffix}];" for x, name, suffix in zip(plan.x, names, suffixes(plan))]
-    holes = dict(name=plan.name, names=", ".join(names), declare="\n".join(declare), last=len(plan.steps) - 1)
+    events = max(1, len(plan.detections))
+    holes = dict(name=plan.name, events=events, names=", ".join(names), declare="\n".join(declare), last=len(plan.steps) - 1)
     texts = {"ts_app.c": native_source(plan) if variant == "watched" else template("emulated/score.c").substitute(holes)}
     if core.unicorn:
         texts["ts_main.c"] = template("emulated/main.c").substitute(holes)

@@ -239,7 +239,7 @@ def noise(plan: Plan) -> list[np.ndarray]:
     """
     rng, engine = np.random.default_rng(1), Engine(plan)
     second = max(1, round(float(plan.x[0].rate_hz)))
-    waiting = set(range(len(plan.steps))) - {plan.detector}
+    waiting = set(range(len(plan.steps))) - {d.step for d in plan.detections}
     parts: list[list[np.ndarray]] = []
     while len(parts) < NOISE_MOST_S:
         heard = not waiting

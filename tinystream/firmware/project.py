@@ -76,7 +76,14 @@ def check_board(plan: Plan, board: Board) -> None:
         what = f"no firmware can be built for the board '{board.name}': its folder lacks {' and '.join(board.lacks)}"
         raise BuildError(what, "it can be estimated and sized all the same; docs/boards.md tells how a board is written")
     assert board.firmware, "it lacks nothing"
+    if len(plan.x) > 1:
+        what = f"the firmware of boards reads one source, {plan.name} has {len(plan.x)}: {', '.join(plan.names)}"
+        raise BuildError(what, "`tinystream emit` gives the app as a library, for a loop of your own")
     (x,) = plan.x
+    given = {(plan.steps[d.step].y.scale, plan.steps[d.step].y.zero) for d in plan.detections}
+    if len(given) > 1:
+        what = f"the records of boards tell one scale of scores, the detectors of {plan.name} have {len(given)}"
+        raise BuildError(what, "detectors that read scores of one scale, or `tinystream emit` and records of your own")
     feeds = board.firmware.source
     if plan.source not in feeds:
         what = f"the board '{board.name}' has no source of kind '{plan.source}'"
@@ -115,6 +122,7 @@ def describe(plan: Plan, board: Board) -> str:
         board=board.name,
         clock_hz=f"{board.clock_hz}u",
         SOURCE=plan.source.upper(),
+        events=max(1, len(plan.detections)),
         channels=x.channels,
         range_mg=round(1000 * range_g(x)),
         numerator=f"{x.sample_hz.numerator}u",

@@ -109,14 +109,13 @@ def _hear(app: Path, reading: Reading, work: tuple[Spec, Path]) -> Heard:
     recorder = Recorder(plan, engine.name, str(path), (), range(len(plan.steps)))
     x = blocks_of(plan, samples)
     engine.reset()
-    for i in range(0, len(x), CHUNK):
-        chunk = x[i : i + CHUNK]
-        recorder.take(engine.push(chunk), len(chunk))
+    for chunk in x.chunks(CHUNK):
+        recorder.take(engine.push(*chunk), chunk.beats)
     digests, steps = recorder.trace().digests, {}
     for i, step in enumerate(plan.steps):
         outputs = recorder.outputs[i]
         steps[step.name] = StepDigest(outputs, outputs * step.y.size, digests[step.name])
-    return Heard(hashlib.sha256(path.read_bytes()).hexdigest(), len(samples), len(x), steps)
+    return Heard(hashlib.sha256(path.read_bytes()).hexdigest(), len(samples), x.beats, steps)
 
 
 @cache

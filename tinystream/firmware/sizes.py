@@ -159,7 +159,7 @@ def app_variables(plan: Plan) -> set[str]:
     for step in plan.steps:
         if step.state:
             names |= {f"{step.name}_state", *(f"{step.name}_{n}" for n, v in step.state.items() if hasattr(v, "nbytes"))}
-    return names | ({"sequence", "block"} if plan.detector is not None else set())
+    return names | ({"sequence", "block"} if plan.detections else set())
 
 
 def found_ram(image: Image, plan: Plan) -> int:

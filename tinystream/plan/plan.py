@@ -26,19 +26,29 @@ class Duty(NamedTuple):
     every: int
 
 
+class Detection(NamedTuple):
+    """A detector: its step, the step whose output it reads (-1 - i is input i), and where its labels begin among those of the app."""
+
+    step: int
+    scores: int
+    first: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Steps in the order they run.  A step reads the outputs of earlier steps, by index; -1 - i is the app's input i.
 
-    x:        the app's inputs: one block of each source, all at one rate.
+    x:        the app's inputs: one block of each source.  The first has the highest rate: it is the heartbeat, and the rate of each
+              other one divides it.  A slower source's block is passed with each heartbeat of its time; an `every` takes it once.
     buffers:  where every output and every scratch array lies in the arena.
-    features: index of the step whose output the model (or the detector) reads; -1 for the input itself.
-    scores:   index of the step whose output the detector reads; None without a detector.
+    features: index of the step whose output the first model (or the detector) reads; -1 - i for input i itself.
+    detections: the detectors.  One comes last; of several, each tells its event as soon as it has run.
     outputs:  of a model alone, the steps that give its outputs; they are kept until the last step has run.
-    labels:   what the detector's label numbers mean.
+    labels:   what the label numbers of events mean: the labels of the first detector, then those of the second, …
     says:     the first line of the generated files.
     digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
-    source:   kind of the app's source, such as "microphone".
+    source:   kind of the app's first source, such as "microphone".
+    names:    of the sources, where there are several.
     duty:     windows in which it listens; None where it always does.
     """
 
@@ -47,14 +57,34 @@ class Plan:
     steps: tuple[Step, ...]
     buffers: tuple[Buffer, ...] = ()
     features: int | None = None
-    scores: int | None = None
-    detector: int | None = None
+    detections: tuple[Detection, ...] = ()
     outputs: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     says: str = ""
     digest: str = ""
     source: str = ""
+    names: tuple[str, ...] = ()
     duty: Duty | None = None
+
+    @property
+    def detector(self) -> int | None:
+        """The step of the first detector."""
+        return self.detections[0].step if self.detections else None
+
+    @property
+    def scores(self) -> int | None:
+        """The step that the first detector reads."""
+        return self.detections[0].scores if self.detections else None
+
+    @property
+    def watched(self) -> set[int]:
+        """The steps whose outputs are features or scores."""
+        return {i for i in (self.features, *(d.scores for d in self.detections)) if i is not None and i >= 0}
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """For each input, the heartbeats that one block of it lasts."""
+        return tuple(int(self.x[0].rate_hz / x.rate_hz) for x in self.x)
 
     @property
     def arena_bytes(self) -> int:
@@ -69,7 +99,7 @@ class Plan:
     @property
     def ram_bytes(self) -> int:
         """Arena, state and the counters of an event: all static variables of the C on a 32-bit core.  The stack comes on top."""
-        return self.arena_bytes + self.state_bytes + (EVENT_COUNTERS if self.detector is not None else 0)
+        return self.arena_bytes + self.state_bytes + (EVENT_COUNTERS if self.detections else 0)
 
     @property
     def table_bytes(self) -> int:
@@ -86,7 +116,7 @@ class Plan:
         """For each step, the waiting steps that must all have fired for it to run."""
         needs: list[frozenset[int]] = []
         for step in self.steps:
-            needs.append(frozenset().union(*(needs[j] | ({j} if self.steps[j].waits else set()) for j in step.sources if j >= 0)))
+            needs.append(frozenset().union(*(needs[j] | ({j} if self.steps[j].waits else set()) for j in step.awaited if j >= 0)))
         return needs
 
 
@@ -153,7 +183,8 @@ def lay_out(steps: Sequence[Step], kept: Collection[int] = ()) -> tuple[Buffer, 
 def plan_steps(name: str, x: tuple[Signal, ...], steps: Sequence[Step], **about) -> Plan:
     """A plan from wired steps."""
     assert len({step.name for step in steps}) == len(steps), "each step has a name of its own"
-    assert about.get("detector") in (None, len(steps) - 1), "a detector comes last: its y is not kept for later"
+    detections = about.get("detections", ())
+    assert len(detections) != 1 or detections[0].step == len(steps) - 1, "one detector comes last: its y is not kept for later"
     for step in steps:
         for signal, j in zip(step.x, step.sources, strict=True):
             given = steps[j].y if j >= 0 else x[-1 - j]

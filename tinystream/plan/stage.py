@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 
 
@@ -89,3 +90,7 @@ class Detector(Stage):
     def bind(self, classes: tuple[str, ...]) -> Self:
         """This detector, told what its scores are called; its own `classes` win."""
         return self if self.classes is not None else self.model_copy(update={"classes": tuple(classes)})
+
+    def labels_of(self, x: Signal) -> tuple[str, ...]:
+        """What the label numbers of its events mean, where it reads x."""
+        return self.classes or tuple(map(str, range(x.size)))

@@ -35,6 +35,7 @@ class Step:
     sources: whose outputs it reads: indices of steps, counted from the first step its stage planned; -1 is what the
              stage itself reads.  The planner makes them indices into the plan, where -1 is the app's input.
     writes:  its last source is the step whose state it is given, and changes: what that step gives next time.  run() does not get it as x.
+    apart:   with `writes`: it runs whether or not that step has just run, and only looks at what that step remembers.
     waits:   run() may say "nothing yet"; what follows it then does not run.
     inplace: y may lie in the memory of source 0, which has the same dtype; the kernel allows y == x.
     gap:     bytes; y may lie over the memory of source 0 if it begins at least so much before it, or, where it is negative, at most so
@@ -52,6 +53,7 @@ class Step:
     scratch: dict[str, tuple[str, int]] = field(default_factory=dict)
     sources: tuple[int, ...] = (-1,)
     writes: bool = False
+    apart: bool = False
     waits: bool = False
     inplace: bool = False
     gap: int | None = None
@@ -63,6 +65,7 @@ class Step:
     def __post_init__(self) -> None:
         assert len(self.x) == len(self.sources), f"{self.kind}: one source a signal"
         assert not (self.writes and self.state), f"{self.kind}: one state a step"
+        assert self.writes or not self.apart, f"{self.kind}: apart is said of a step that writes"
         assert not self.inplace or self.x[0].dtype == self.y.dtype, f"{self.kind}: in place needs one dtype"
 
     @property
@@ -102,6 +105,11 @@ class Step:
     def given(self) -> tuple[int, ...]:
         """The sources whose outputs run() gets."""
         return self.sources[: len(self.sources) - self.writes]
+
+    @property
+    def awaited(self) -> tuple[int, ...]:
+        """The sources that must have something new for it to run."""
+        return self.given if self.apart else self.sources
 
     @property
     def stored(self) -> dict[str, np.ndarray]:

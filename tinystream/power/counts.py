@@ -118,25 +118,26 @@ def count_runs(plan: Plan, engine: Runs, recordings: Iterable[np.ndarray]) -> Co
     A step runs where every step that it waits for has fired, in the generated C as here: only steps that wait need watching.
     """
     conditions = plan.conditions()
-    watched = set().union(*conditions, {plan.detector} if plan.detector is not None else ())
+    detectors = [d.step for d in plan.detections]
+    watched = set().union(*conditions, detectors)
     fired: dict[int, list[np.ndarray]] = {i: [] for i in watched}
     listened, blocks = [], 0
     for samples in recordings:
         engine.reset()
-        x = blocks_of(plan, samples)
-        for i in range(0, len(x), CHUNK):
-            for j, given in engine.push(x[i : i + CHUNK], want=watched).items():
-                fired[j].append(given.when + blocks)
-        every = np.arange(len(x))
+        x, begin = blocks_of(plan, samples), blocks
+        for chunk in x.chunks(CHUNK):
+            for j, given in engine.push(*chunk, want=watched).items():
+                fired[j].append(given.when + begin)
+        every = np.arange(x.beats)
         listened.append(blocks + (every[every % plan.duty.every < plan.duty.on] if plan.duty else every))
-        blocks += len(x)
+        blocks += x.beats
     when = {i: np.concatenate([np.empty(0, np.int64), *parts]) for i, parts in fired.items()}
     heard = np.concatenate([np.empty(0, np.int64), *listened])
     together: dict[frozenset[int], np.ndarray] = {}
     for needs in conditions:
         if needs not in together:
             together[needs] = reduce(partial(np.intersect1d, assume_unique=True), [when[i] for i in needs], heard)
-    alerts = np.empty(0, np.int64) if plan.detector is None else when[plan.detector]
+    alerts = np.sort(np.concatenate([np.empty(0, np.int64), *(when[i] for i in detectors)]))
     return Counts(plan, blocks, heard, tuple(together[needs] for needs in conditions), when, alerts)
 
 

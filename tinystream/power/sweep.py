@@ -328,18 +328,17 @@ class Remembering:
 
     def reset(self) -> None:
         self.engine.reset()
-        self.given: list[Fired] = []
+        self.given: dict[int, list[Fired]] = {d.step: [] for d in self.plan.detections}
 
     def push(self, *x: np.ndarray, want=None) -> dict[int, Fired]:
         fired = self.engine.push(*x, want=want)
-        if self.plan.detector is not None:
-            self.given.append(fired[self.plan.detector])
+        for step, parts in self.given.items():
+            parts.append(fired[step])
         return fired
 
     def events(self) -> list[Event]:
         """Since the reset."""
-        detector = self.plan.detector
-        return [] if detector is None else events(self.plan, joined(self.given, self.plan.steps[detector].y), 0)
+        return events(self.plan, {step: joined(parts, self.plan.steps[step].y) for step, parts in self.given.items()}, 0)
 
 
 def hear(plan: Plan, bare: Runs, x: Sequence[np.ndarray], truths: Sequence[Truth], starts: int) -> Heard:
@@ -353,16 +352,16 @@ def hear(plan: Plan, bare: Runs, x: Sequence[np.ndarray], truths: Sequence[Truth
     for start in range(starts if plan.duty else 1):
         lead = plan.duty.every * start // starts if plan.duty else 0
         for i, samples in enumerate(x):
-            blocks = blocks_of(plan, samples)
+            blocks = blocks_of(plan, samples).beats
             silence = np.zeros((lead * plan.x[0].shape[0], *samples.shape[1:]), samples.dtype)
             counts = count_runs(plan, engine, [np.concatenate([silence, samples])])
-            parts.append(counts.between(lead, lead + len(blocks)))
+            parts.append(counts.between(lead, lead + blocks))
             if truths:
                 now = [shifted(event, lead * block_s) for event in engine.events()]
                 judged = judge([event for event in now if event.time_s > 0], truths[i])
                 missed, false_alarms = missed + judged.missed, false_alarms + judged.false_alarms
     times = len(parts) // len(x)
-    recorded_s = sum(len(blocks_of(plan, samples)) for samples in x) * block_s
+    recorded_s = sum(blocks_of(plan, samples).beats for samples in x) * block_s
     if not truths:
         return Heard(in_a_row(parts), recorded_s, None, None, None)
     words = sum(len(truth.windows) for truth in truths)

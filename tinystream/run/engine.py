@@ -71,7 +71,7 @@ class Engine:
 
     def _fire(self, i: int, fired: dict[int, Fired]) -> None:
         step = self.plan.steps[i]
-        fired[i] = fire(step, self.states[i], [fired[j] for j in step.sources])
+        fired[i] = fire(step, self.states[i], [fired[j] for j in step.awaited])
 
     def _take_turns(self, now: np.ndarray, fired: dict[int, Fired]) -> None:
         """The steps of a circle, one block after the other."""

@@ -32,17 +32,42 @@ def make_engine(plan: Plan, name: EngineName = "auto") -> Runs:
     return on_duty(plan, Engine(plan) if python else Native(plan))
 
 
-def blocks_of(plan: Plan, samples: np.ndarray) -> np.ndarray:
-    """Samples [n] or [n, channels] as whole blocks [m, *shape]; a last block that is not full is left out."""
-    x = plan.x[0]
-    whole = len(samples) // x.shape[0]
-    return np.ascontiguousarray(samples[: whole * x.shape[0]].reshape(whole, *x.shape))
+Samples = np.ndarray | tuple[np.ndarray, ...]
+"""A recording: samples [n] or [n, channels], or such an array for each source of an app."""
+
+
+class Blocks(tuple[np.ndarray, ...]):
+    """Blocks [m, *shape] of each input, in step with the heartbeat."""
+
+    @property
+    def beats(self) -> int:
+        return len(self[0])
+
+    def chunks(self, size: int) -> Iterator[Blocks]:
+        """So many heartbeats at a time."""
+        return (Blocks(x[i : i + size] for x in self) for i in range(0, self.beats, size))
+
+
+def blocks_of(plan: Plan, samples: Samples) -> Blocks:
+    """Whole blocks of each source; what is not full at the end, or longer than another source's recording, is left out.
+
+    A slow source's block is there for every heartbeat that it lasts, as a push wants it.
+    """
+    given = samples if isinstance(samples, tuple) else (samples,)
+    whole = [len(one) // x.shape[0] for one, x in zip(given, plan.x, strict=True)]
+    beats = min(n * every for n, every in zip(whole, plan.repeats))
+    parts = []
+    for one, x, every in zip(given, plan.x, plan.repeats):
+        need = -(-beats // every)
+        blocks = np.ascontiguousarray(one[: need * x.shape[0]].reshape(need, *x.shape))
+        parts.append(blocks if every == 1 else blocks.repeat(every, axis=0)[:beats])
+    return Blocks(parts)
 
 
 def replay(
     plan: Plan,
     engine: Runs,
-    samples: np.ndarray,
+    samples: Samples,
     recording: str = "",
     keep: Keep = "events",
     progress: Callable[[int, list[Event]], None] | None = None,
@@ -53,15 +78,13 @@ def replay(
     progress: called after each chunk with the number of blocks done and the events in it.
     """
     every = range(len(plan.steps))
-    kept = {"events": set(), "scores": {i for i in (plan.features, plan.scores) if i is not None and i >= 0}, "all": set(every)}[keep]
+    kept = {"events": set(), "scores": plan.watched, "all": set(every)}[keep]
     recorder = Recorder(plan, engine.name, recording, kept, () if keep == "events" else every)
     engine.reset()
-    x = blocks_of(plan, samples)
-    for i in range(0, len(x), CHUNK):
-        chunk = x[i : i + CHUNK]
-        new = recorder.take(engine.push(chunk, want=recorder.want), len(chunk))
+    for chunk in blocks_of(plan, samples).chunks(CHUNK):
+        new = recorder.take(engine.push(*chunk, want=recorder.want), chunk.beats)
         if progress:
-            progress(len(chunk), new)
+            progress(chunk.beats, new)
     return recorder.trace()
 
 

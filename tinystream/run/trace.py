@@ -7,7 +7,7 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from errno import EACCES
@@ -215,8 +215,7 @@ class Recorder:
 
     @property
     def want(self) -> set[int]:
-        detector = set() if self.plan.detector is None else {self.plan.detector}
-        return {*self.keep, *self.digested} | detector
+        return {*self.keep, *self.digested} | {d.step for d in self.plan.detections}
 
     def take(self, fired: dict[int, Fired], blocks: int) -> list[Event]:
         """What one chunk gave; returns the events in it."""
@@ -227,7 +226,7 @@ class Recorder:
             y.update(fired[i].y.tobytes())
             self.outputs[i] += len(fired[i].when)
         self.blocks += blocks
-        new = [] if self.plan.detector is None else events(self.plan, fired[self.plan.detector], len(self.events), self.recording)
+        new = events(self.plan, fired, len(self.events), self.recording)
         self.events += new
         return new
 
@@ -262,14 +261,18 @@ def samples_per_block(plan: Plan) -> int:
     return plan.x[0].shape[0]
 
 
-def events(plan: Plan, fired: Fired, first: int, recording: str = "") -> list[Event]:
-    """What the detector gave, as events; `first` is the sequence number of the next one."""
-    assert plan.detector is not None
-    x, y = plan.x[0], plan.steps[plan.detector].y
-    found = []
-    for n, (block, (label, count)) in enumerate(zip(fired.when.tolist(), fired.y.tolist())):
-        sample = (block + 1) * samples_per_block(plan)
+def events(plan: Plan, fired: Mapping[int, Fired], first: int, recording: str = "") -> list[Event]:
+    """What the detectors gave, as events, in the order of the blocks and of the detectors; `first` is the next one's sequence number."""
+    given = [
+        (block, n, label, count)
+        for n, d in enumerate(plan.detections)
+        for block, (label, count) in zip(fired[d.step].when.tolist(), fired[d.step].y.tolist())
+    ]
+    x, found = plan.x[0], []
+    for sequence, (block, n, label, count) in enumerate(sorted(given), first):
+        sample, y = (block + 1) * samples_per_block(plan), plan.steps[plan.detections[n].step].y
         time_s = round(float(sample / x.sample_hz), 6) if x.sample_hz else 0.0
         score = round((count - y.zero) * y.scale, 6)
-        found.append(Event(plan.name, plan.digest, first + n, plan.labels[label], score, count, sample, time_s, recording))
+        name = plan.labels[plan.detections[n].first + label]
+        found.append(Event(plan.name, plan.digest, sequence, name, score, count, sample, time_s, recording))
     return found

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from tinystream.plan.plan import Plan
-from tinystream.run.replay import CHUNK, Runs, blocks_of
+from tinystream.run.replay import CHUNK, Runs, Samples, blocks_of
 from tinystream.run.trace import Difference, first_unequal
 
 
@@ -22,16 +20,14 @@ class Compared:
 
 
 def verify(
-    plan: Plan, a: Runs, b: Runs, samples: np.ndarray, compared: Compared, progress: Callable[[int], None] | None = None
+    plan: Plan, a: Runs, b: Runs, samples: Samples, compared: Compared, progress: Callable[[int], None] | None = None
 ) -> Difference | None:
     """Both engines over one recording from a fresh start; the first difference in time, then in the order of steps."""
     a.reset()
     b.reset()
     fired_before = dict.fromkeys(range(len(plan.steps)), 0)
-    x = blocks_of(plan, samples)
-    for start in range(0, len(x), CHUNK):
-        chunk = x[start : start + CHUNK]
-        left, right = a.push(chunk), b.push(chunk)
+    for chunk in blocks_of(plan, samples).chunks(CHUNK):
+        left, right = a.push(*chunk), b.push(*chunk)
         unequal = [first_unequal(step.name, left[i], right[i], (a.name, b.name), fired_before[i]) for i, step in enumerate(plan.steps)]
         if any(unequal):
             return min((found for found in unequal if found), key=lambda found: found.block or 0)  # of one block, the earliest step
@@ -39,7 +35,7 @@ def verify(
             fired_before[i] += len(left[i].when)
             compared.outputs[step.name] = compared.outputs.get(step.name, 0) + len(left[i].when)
             compared.values[step.name] = compared.values.get(step.name, 0) + left[i].y.size
-        compared.blocks += len(chunk)
+        compared.blocks += chunk.beats
         if progress:
-            progress(len(chunk))
+            progress(chunk.beats)
     return None

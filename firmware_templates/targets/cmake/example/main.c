@@ -10,14 +10,15 @@
 int main(void)
 {
     static const char *const labels[] = ${NAME}_LABELS;
-${declare}
-    struct ts_event event;
+${scaled}${declare}
+    struct ts_event event[${events}];
 
     ${name}_reset();
     while (${read}) {
-        if (${name}_push(${names}, &event)) {
+        const int events = ${name}_push(${names}, event);
+        for (int i = 0; i < events; i++) {
             printf("{\"sequence\": %" PRIu32 ", \"label\": \"%s\", \"score\": %.9g, \"block\": %" PRIu64 "}\n",
-                   event.sequence, labels[event.label], (double)(${score}), event.block);
+                   event[i].sequence, labels[event[i].label], (double)(${score}), event[i].block);
         }
     }
     return 0;

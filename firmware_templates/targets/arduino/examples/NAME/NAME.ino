@@ -27,10 +27,11 @@ void setup()
 
 void loop()
 {
-    struct ts_event event;
+${scaled}    struct ts_event event[${events}];
 ${receive}
-    if (${name}_push(${names}, &event)) {
-        Serial.print(labels[event.label]);
+    const int events = ${name}_push(${names}, event);
+    for (int i = 0; i < events; i++) {
+        Serial.print(labels[event[i].label]);
         Serial.print(": ");
         Serial.println(${score});
     }
