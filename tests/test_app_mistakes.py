@@ -124,7 +124,7 @@ error: source needs 'kind'
   |
 4 | [source]
   | ^^^^^^^^
-  = help: sources: imu, microphone
+  = help: sources: camera, imu, microphone, sensor
 """,
     ),
     "no name": (
@@ -157,7 +157,7 @@ error: unknown source 'xyz'
   |
 5 | kind = "xyz"
   |        ^^^^^
-  = help: sources: imu, microphone
+  = help: sources: camera, imu, microphone, sensor
 """,
     ),
     "text for a number": (
@@ -370,7 +370,7 @@ error: sink is a list of tables, not one
         """\
 error: app needs a [source]
  --> app.toml:1:1
-  = help: [source] with kind = "imu" or "microphone"
+  = help: [source] with kind = "camera" or "imu" or "microphone" or "sensor"
 """,
     ),
     "a password": (

@@ -11,21 +11,26 @@ __version__ = "0.1.0"
 _WORDS = {
     "App": "app.definition",
     "Budget": "app.definition",
+    "Camera": "app.sources",
+    "Channel": "app.sources",
     "Duty": "app.definition",
     "File": "app.sinks",
     "Imu": "app.sources",
     "Microphone": "app.sources",
     "Model": "app.definition",
     "Mqtt": "app.sinks",
+    "Sensor": "app.sources",
     "Stdout": "app.sinks",
 }
 
-__all__ = ["App", "Budget", "Duty", "File", "Imu", "Microphone", "Model", "Mqtt", "Stdout", "__version__"]
+__all__ = [
+    "App", "Budget", "Camera", "Channel", "Duty", "File", "Imu", "Microphone", "Model", "Mqtt", "Sensor", "Stdout", "__version__",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from tinystream.app.definition import App, Budget, Duty, Model
     from tinystream.app.sinks import File, Mqtt, Stdout
-    from tinystream.app.sources import Imu, Microphone
+    from tinystream.app.sources import Camera, Channel, Imu, Microphone, Sensor
 
 
 def __getattr__(name: str) -> Any:

@@ -75,13 +75,15 @@ def translate(
     """One AppError for each place that is wrong; `meant` are keys that are there, only misspelt."""
     places: dict[Path, list[Any]] = {}
     for error in found.errors(include_url=False):
-        places.setdefault(resolve(error["loc"], table), []).append(error)
+        places.setdefault(resolve(error["loc"], table, error["type"] == "missing"), []).append(error)
     inner = {path[:n] for path in places for n in range(len(path))}  # "too short" where an element is wrong is an echo
     errors = []
     for path, group in places.items():
         if path in inner and path:
             continue
-        if group[0]["type"] == "missing":
+        if group[0]["type"] == "missing" and len(path) > 1:
+            errors.append(AppError(path, f"one of {path[0]} in {who} needs '{path[-1]}'", options[str(path[0])].description or ""))
+        elif group[0]["type"] == "missing":
             if path[-1] not in meant:
                 text = example(cls, options, str(path[-1]))
                 errors.append(AppError(path, f"{who} needs '{path[-1]}'", f"for example {path[-1]} = {text}" if text else ""))
@@ -90,8 +92,8 @@ def translate(
     return errors
 
 
-def resolve(loc: Sequence[str | int], table: dict[str, Any]) -> Path:
-    """pydantic's location without the names of union members that it mixes in."""
+def resolve(loc: Sequence[str | int], table: dict[str, Any], missing: bool = False) -> Path:
+    """pydantic's location without the names of union members that it mixes in.  missing: its last word is a key that is not there."""
     path: list[str | int] = []
     value: Any = table
     for n, part in enumerate(loc):
@@ -99,7 +101,7 @@ def resolve(loc: Sequence[str | int], table: dict[str, Any]) -> Path:
         if inside:
             path.append(part)
             value = value[part]
-        elif n == len(loc) - 1 and n == 0:  # a missing key
+        elif n == len(loc) - 1 and (n == 0 or missing):
             path.append(part)
     return tuple(path)
 
@@ -123,6 +125,8 @@ def explain(cls, options: dict[str, FieldInfo], path: Path, group: list[Any], wh
         wanted = " or ".join(dict.fromkeys(WANTS[e["type"]] for e in group))
         return AppError(path, f"{option} wants {wanted}, not {value}", instead)
     match error["type"]:
+        case "extra_forbidden" if len(path) > 1:
+            return AppError(path, f"unknown key '{path[-1]}' in one of {option} in {who}", options[option].description or "")
         case "greater_than_equal" | "less_than_equal":
             small, limit = error["type"].startswith("g"), toml(context.get("ge", context.get("le")))
             return AppError(

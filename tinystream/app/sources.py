@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from tinystream.errors import AppError
+from tinystream.plan.plan import Column
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Definition
 
@@ -24,6 +26,10 @@ class Source(Definition):
     def signal(self) -> Signal:
         """One block, as the app's first stage reads it.  Raises AppError where a block is not a whole number of samples."""
         raise NotImplementedError
+
+    def columns(self) -> tuple[Column, ...]:
+        """What its channels are called and measure; nothing where they have no names."""
+        return ()
 
 
 class Microphone(Source):
@@ -41,14 +47,18 @@ class Microphone(Source):
 
 
 class Imu(Source):
-    """An inertial sensor's int16 samples, one column an axis; full scale is range_g."""
+    """An inertial sensor's int16 samples, one column an axis; full scale is range_g, and range_dps of the gyroscope's axes.
+
+    With axes of both kinds the unit of a signal is full scale, as their units differ.
+    """
 
     kind: ClassVar[str] = "imu"
     rate_hz: float = Field(gt=0, le=1_000_000, description="samples per second, of each axis", examples=[1_600])
-    axes: tuple[Literal["x", "y", "z"], ...] = Field(
-        min_length=1, description="axes, in the order of the columns", examples=[["x", "y", "z"]]
+    axes: tuple[Literal["x", "y", "z", "gx", "gy", "gz"], ...] = Field(
+        min_length=1, description="axes, in the order of the columns; gx, gy and gz are of the gyroscope", examples=[["x", "y", "z"]]
     )
-    range_g: float = Field(gt=0, le=1000, description="acceleration at full scale, in g", examples=[4])
+    range_g: float | None = Field(default=None, gt=0, le=1000, description="acceleration at full scale, in g", examples=[4])
+    range_dps: float | None = Field(default=None, gt=0, le=100_000, description="rotation at full scale, in °/s", examples=[2000])
     block_ms: float = Field(gt=0, le=600_000, description="the heartbeat: time from one block of samples to the next", examples=[320])
     name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description='name that `from` can refer to, beside "source"')
 
@@ -59,18 +69,106 @@ class Imu(Source):
             raise PydanticCustomError("app", "axes names one axis twice", {"help": f"axes = {list(dict.fromkeys(axes))}".replace("'", '"')})
         return axes
 
+    def columns(self) -> tuple[Column, ...]:
+        """Raises AppError where the full scale of an axis is not said."""
+        return tuple(Column(axis, *self._full_scale(axis)) for axis in self.axes)
+
+    def _full_scale(self, axis: str) -> tuple[str, float]:
+        option, unit = ("range_dps", "°/s") if axis.startswith("g") else ("range_g", "g")
+        full = getattr(self, option)
+        if full is None:
+            example = 4 if unit == "g" else 2000
+            raise AppError((), f"source 'imu' needs '{option}' for the axis {axis}", f"for example {option} = {example}")
+        return unit, full / 32768
+
     def signal(self) -> Signal:
-        rate = exact(self.rate_hz)
-        block = block_of(rate, self.block_ms)
-        return Signal((block, len(self.axes)), "int16", rate / block, self.range_g / 32768, unit="g", sample_hz=rate)
+        return side_by_side(self.columns(), exact(self.rate_hz), self.block_ms)
 
 
-SOURCES: dict[str, type[Source]] = {source.kind: source for source in (Microphone, Imu)}
+class Channel(Definition):
+    """One value of a sensor that measures several, or one, of any kind."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="name of the column in recordings", examples=["temperature"])
+    unit: str = Field(default="", max_length=16, description="what it measures in", examples=["°C"])
+    full_scale: float = Field(gt=0, description="the largest value that can be told, above and below zero, in the unit", examples=[100])
+
+
+class Sensor(Source):
+    """Any sensor that samples steadily: int16, one column a channel, each with a unit and a full scale of its own.
+
+    Where units or full scales differ, the unit of the signal is full scale; stages that compare channels want them normalised.
+    """
+
+    kind: ClassVar[str] = "sensor"
+    rate_hz: float | None = Field(default=None, gt=0, le=1_000_000, description="samples per second; or interval_s", examples=[10])
+    interval_s: float | None = Field(default=None, gt=0, le=1_000_000, description="from one sample to the next; or rate_hz", examples=[60])
+    channels: tuple[Channel, ...] = Field(
+        min_length=1, description="what is measured, in the order of the columns",
+        examples=[[{"name": "temperature", "unit": "°C", "full_scale": 100}]],
+    )  # fmt: skip
+    block_ms: float | None = Field(
+        default=None, gt=0, le=864_000_000, description="the heartbeat; one sample where nothing is said", examples=[60_000]
+    )
+    name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description='name that `from` can refer to, beside "source"')
+
+    @field_validator("channels")
+    @classmethod
+    def _each_channel_once(cls, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+        names = [channel.name for channel in channels]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("app", "channels names one twice", {"help": "each has a name of its own"})
+        return channels
+
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(Column(channel.name, channel.unit, channel.full_scale / 32768) for channel in self.channels)
+
+    def signal(self) -> Signal:
+        rate = steady(self.rate_hz, self.interval_s, "sensor")
+        return side_by_side(self.columns(), rate, self.block_ms)
+
+
+class Camera(Source):
+    """Grey images of one byte a pixel, 255 is white; a block is one image."""
+
+    kind: ClassVar[str] = "camera"
+    width: int = Field(ge=1, le=4096, description="pixels of a row", examples=[96])
+    height: int = Field(ge=1, le=4096, description="rows", examples=[96])
+    rate_hz: float | None = Field(default=None, gt=0, le=1000, description="images per second; or interval_s", examples=[5])
+    interval_s: float | None = Field(default=None, gt=0, le=1_000_000, description="from one image to the next; or rate_hz", examples=[1])
+    name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description='name that `from` can refer to, beside "source"')
+
+    def signal(self) -> Signal:
+        rate = steady(self.rate_hz, self.interval_s, "camera")
+        if self.width * self.height > MAX_BLOCK:
+            raise AppError(("width",), f"{self.width} x {self.height} is more than {MAX_BLOCK} pixels", "a smaller image")
+        return Signal((1, self.height, self.width), "uint8", rate, 1 / 255, unit="white", sample_hz=rate)
+
+
+SOURCES: dict[str, type[Source]] = {source.kind: source for source in (Microphone, Imu, Sensor, Camera)}
 
 
 def exact(number: float) -> Fraction:
     """The decimal that was written, not its nearest binary float."""
     return Fraction(str(number))
+
+
+def steady(rate_hz: float | None, interval_s: float | None, kind: str) -> Fraction:
+    """Samples a second, from the one of the two that was said."""
+    if rate_hz is not None and interval_s is not None:
+        raise AppError(("interval_s",), "rate_hz and interval_s say the same", "leave one of them out")
+    if rate_hz is not None:
+        return exact(rate_hz)
+    if interval_s is not None:
+        return 1 / exact(interval_s)
+    raise AppError((), f"source '{kind}' needs 'rate_hz' or 'interval_s'", "for example interval_s = 60")
+
+
+def side_by_side(columns: Sequence[Column], rate: Fraction, block_ms: float | None) -> Signal:
+    """Blocks of int16, one column a channel: in the unit of the channels where they have one and the same, else in full scale."""
+    block = 1 if block_ms is None else block_of(rate, block_ms)
+    alike = len({(column.unit, column.scale) for column in columns}) == 1
+    scale, unit = (columns[0].scale, columns[0].unit) if alike else (2.0**-15, "FS")
+    return Signal((block, len(columns)), "int16", rate / block, scale, unit=unit, sample_hz=rate)
 
 
 def block_of(rate: Fraction, block_ms: float) -> int:

@@ -26,6 +26,14 @@ class Duty(NamedTuple):
     every: int
 
 
+class Column(NamedTuple):
+    """One channel of a source as the world tells it: `scale` of `unit` is a count."""
+
+    name: str
+    unit: str
+    scale: float
+
+
 class Detection(NamedTuple):
     """A detector: its step, the step whose output it reads (-1 - i is input i), and where its labels begin among those of the app."""
 
@@ -49,6 +57,7 @@ class Plan:
     digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
     source:   kind of the app's first source, such as "microphone".
     names:    of the sources, where there are several.
+    columns:  for each source, what its channels are; nothing for one whose channels have no names, such as a microphone.
     duty:     windows in which it listens; None where it always does.
     """
 
@@ -64,6 +73,7 @@ class Plan:
     digest: str = ""
     source: str = ""
     names: tuple[str, ...] = ()
+    columns: tuple[tuple[Column, ...], ...] = ()
     duty: Duty | None = None
 
     @property
