@@ -79,7 +79,7 @@ def test_a_camera_gives_an_image_a_block():
         ("interval_s = 60", "interval_s = 60\nrate_hz = 1", "rate_hz and interval_s say the same"),
         ("interval_s = 60", "interval_s = 60\nblock_ms = 90_000", "block_ms = 90000 is 1.5 samples at 0.0166667 Hz, not a whole number"),
         ('name = "co2"', 'name = "temperature"', "channels names one twice"),
-        ('{name = "co2", unit = "ppm", full_scale = 5000}', '{name = "co2", unit = "ppm"}', "one of channels in source 'sensor' needs 'full_scale'"),
+        (', full_scale = 5000}', "}", "one of channels in source 'sensor' needs 'full_scale'"),
         ("full_scale = 5000", "full_scale = -1", "-1 in channels is too small"),
         ("full_scale = 5000", "fullscale = 5000", "unknown key 'fullscale' in one of channels"),
         ('kind = "sensor"', 'kind = "senser"', "did you mean 'sensor'?"),

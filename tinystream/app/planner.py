@@ -28,6 +28,7 @@ from tinystream.app.definition import Model as ModelDefinition
 from tinystream.app.fitted import with_file
 from tinystream.app.mistakes import hint, toml
 from tinystream.app.sources import Source, exact
+from tinystream.app.timing import Schedule
 from tinystream.errors import AppError, ModelError
 from tinystream.interpreters.host_model import HostModel, read_host_model
 from tinystream.ops._prune import pruned
@@ -325,9 +326,24 @@ class Planner:
         except (MemoryError, OverflowError):
             self.errors.append(AppError(path, f"{path[0]} '{stage.kind}' is far too large to plan", "make its options smaller"))
             return None
+        first = len(self.wiring.steps)
         index = self.wiring.add(planned, [x.index for x in inputs], name)
+        if len(inputs) > 1:
+            self.check_times(first, path)
         y = self.wiring.steps[index].y
         return Output(index, y, inputs[0].labels if y.size == inputs[0].signal.size else ())
+
+    def check_times(self, first: int, path: tuple[str | int, ...]) -> None:
+        """What an entry reads together must come in the same block, now and then at least."""
+        schedule = Schedule(self.wiring.steps)
+        for i in range(first, len(self.wiring.steps)):
+            if found := schedule.apart(i):
+                names = [self.wiring.steps[self.wiring.steps[i].awaited[n]].name for n in found]
+                times = [schedule.of(self.wiring.steps[i].awaited[n]) for n in found]
+                told = " and ".join(f"'{name}' at blocks {t.first}, {t.first + t.every} …" for name, t in zip(names, times) if t)
+                help = f'kind = "hold" with from = ["{names[0]}", "{names[1]}"] gives the newest of the one with the other'
+                self.errors.append(AppError((*path, "from"), f"what it reads never comes together: {told}", help))
+                return
 
     # --- models -----------------------------------------------------------------------------------------------
 
