@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from fractions import Fraction
@@ -291,6 +292,15 @@ def test_the_cmake_project_takes_clang(plan, tmp_path):
     needs("clang")
     write_target(plan, "cmake", tmp_path / "lib")
     cmake(tmp_path / "lib", tmp_path / "b", "-DCMAKE_C_COMPILER=clang", f"-DCMAKE_C_FLAGS={shlex.join(WARNINGS)}")
+
+
+def test_the_cmake_project_takes_zig(plan, heard, events, tmp_path):
+    pytest.importorskip("ziglang")
+    write_target(plan, "cmake", tmp_path / "lib")
+    zig = f"-DCMAKE_C_COMPILER={sys.executable};-m;ziglang;cc"
+    cmake(tmp_path / "lib", tmp_path / "b", zig, f"-DCMAKE_C_FLAGS={shlex.join(WARNINGS)}")
+    said = run(tmp_path / "b/wake_word_example", input=heard.tobytes()).stdout.decode().splitlines()
+    assert [json.loads(row) for row in said] == lines_of(plan, events)
 
 
 def test_the_cmake_project_is_part_of_a_cpp_project(plan, heard, events, tmp_path):
