@@ -5,23 +5,26 @@
 #include "ts_fixed.h"
 
 struct ts_frame {
-    int32_t length;             /* samples per frame */
-    int32_t block;              /* new samples per call */
+    int32_t length;             /* samples per frame and channel */
+    int32_t channels;
+    int32_t block;              /* new samples per call and channel */
     int32_t every;              /* calls per frame */
     const int16_t *window;      /* Q15, [length] */
 };
 
 struct ts_frame_state {
-    int16_t *past;              /* the last `length` samples, oldest first */
-    int32_t seen;               /* samples so far, up to `length` */
+    int16_t *past;              /* [length][channels], the last samples, oldest first */
+    int32_t seen;               /* samples so far of each channel, up to `length` */
     int32_t wait;               /* calls until the next frame is due */
 };
 
-/* x[block] -> y[length]; false until a frame is full and due */
+/* x[block][channels] -> y[length][channels]; false until a frame is full and due */
 static bool ts_frame(const struct ts_frame *k, struct ts_frame_state *s, const int16_t *x, int16_t *y)
 {
-    memmove(s->past, s->past + k->block, (size_t)(k->length - k->block) * sizeof *s->past);
-    memcpy(s->past + k->length - k->block, x, (size_t)k->block * sizeof *x);
+    const int32_t kept = (k->length - k->block) * k->channels, fresh = k->block * k->channels;
+
+    memmove(s->past, s->past + fresh, (size_t)kept * sizeof *s->past);
+    memcpy(s->past + kept, x, (size_t)fresh * sizeof *x);
     s->seen += k->block;
     if (s->seen < k->length) {
         return false;
@@ -33,8 +36,11 @@ static bool ts_frame(const struct ts_frame *k, struct ts_frame_state *s, const i
     }
     s->wait = k->every;
 
+    const int16_t *past = s->past;
     for (int32_t i = 0; i < k->length; i++) {
-        y[i] = (int16_t)ts_rshift32(s->past[i] * k->window[i], 15);     /* |window| < 1 */
+        for (int32_t channel = 0; channel < k->channels; channel++) {
+            *y++ = (int16_t)ts_rshift32(*past++ * k->window[i], 15);        /* |window| < 1 */
+        }
     }
     return true;
 }

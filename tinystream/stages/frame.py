@@ -3,13 +3,15 @@
     y[i] = (x[i] * window[i] + 2**14) >> 15,   i = 0 .. length-1,   once every hop samples
 
 x are the last `length` samples; the first frame comes out as soon as `length` samples have been seen, at the end of
-a block.  The window is periodic (as an FFT wants it), in Q15, its peak of 1.0 held as 32767/32768.
+a block.  The window is periodic (as an FFT wants it), in Q15, its peak of 1.0 held as 32767/32768.  Of samples of several
+channels, [n, channels], each is cut alike: y is [length, channels].
 
 Source: Oppenheim and Schafer, Discrete-Time Signal Processing, 3rd ed., §10.2 (short-time Fourier analysis).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
@@ -32,18 +34,19 @@ class Frame(Stage):
     window: Literal["hann", "hamming", "blackman", "boxcar"] = Field(default="hann", description="shape; boxcar is none")
 
     def plan(self, x: Signal) -> Step:
-        if x.dtype != "int16" or len(x.shape) != 1 or x.sample_hz is None:
-            raise AppError((), f"stage 'frame' cuts one channel of int16 samples, and is given {x}")
-        block_ms = 1000 * x.size / x.sample_hz
+        if x.dtype != "int16" or len(x.shape) not in (1, 2) or x.sample_hz is None:
+            raise AppError((), f"stage 'frame' cuts int16 samples, [n] or [n, channels], and is given {x}")
+        block, channels = (*x.shape, 1)[:2]
+        block_ms = 1000 * block / x.sample_hz
         length = samples(self.length_ms, x.sample_hz, "length_ms")
-        hop = x.size if self.hop_ms is None else samples(self.hop_ms, x.sample_hz, "hop_ms")
-        if hop % x.size:
+        hop = block if self.hop_ms is None else samples(self.hop_ms, x.sample_hz, "hop_ms")
+        if hop % block:
             raise AppError(
                 ("hop_ms",),
                 f"hop_ms = {self.hop_ms:g} is not a multiple of the block, {float(block_ms):g} ms",
                 f"source.block_ms = {self.hop_ms:g}",
             )
-        if length < x.size:
+        if length < block:
             raise AppError(
                 ("length_ms",),
                 f"length_ms = {self.length_ms:g} is shorter than the block, {float(block_ms):g} ms",
@@ -52,20 +55,20 @@ class Frame(Stage):
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal((length,), "int16", x.sample_hz / hop, x.scale, unit=x.unit, sample_hz=x.sample_hz),
-            params=dict(length=length, block=x.size, every=hop // x.size),
+            y=Signal((length, *x.shape[1:]), "int16", x.sample_hz / hop, x.scale, unit=x.unit, sample_hz=x.sample_hz),
+            params=dict(length=length, channels=channels, block=block, every=hop // block),
             tables=dict(window=quantize_table(get_window(self.window, length), 15)),
-            state=dict(past=np.zeros(length, np.int16), seen=0, wait=1),
+            state=dict(past=np.zeros(length * channels, np.int16), seen=0, wait=1),
             waits=True,
-            cost=dict(mul=length, mem=3 * length),
+            cost=dict(mul=length * channels, mem=3 * length * channels),
             says=f"{self.length_ms:g} ms {self.window} window every {1000 * hop / float(x.sample_hz):g} ms",
         )
 
     def ideal(self, x, blocks):
         k = self.plan(*x).params
-        stream = blocks.ravel()
-        starts = [end - k["length"] for end in range(k["block"], stream.size + 1, k["block"]) if end >= k["length"]]
-        window = get_window(self.window, k["length"])
+        stream = blocks.reshape(-1, *x[0].shape[1:])
+        starts = [end - k["length"] for end in range(k["block"], len(stream) + 1, k["block"]) if end >= k["length"]]
+        window = get_window(self.window, k["length"]).reshape(-1, *[1] * (stream.ndim - 1))
         return np.array([stream[start : start + k["length"]] * window for start in starts[:: k["every"]]])
 
 
@@ -85,8 +88,7 @@ def samples(ms: float, rate_hz: Fraction, option: str) -> int:
 
 
 def run(k, s, x):
-    s.past[: -k.block] = s.past[k.block :]
-    s.past[-k.block :] = x
+    s.past = np.concatenate([s.past[x.size :], x.ravel()])
     s.seen += k.block
     if s.seen < k.length:
         return None
@@ -95,13 +97,17 @@ def run(k, s, x):
     if s.wait > 0:
         return None
     s.wait = k.every
-    return rshift(s.past.astype(np.int64) * k.window, 15).astype(np.int16)
+    windowed = rshift(s.past.reshape(k.length, k.channels) * k.window.astype(np.int64)[:, None], 15)
+    return windowed.astype(np.int16).reshape(k.length, *x.shape[1:])
 
 
 AUDIO = Signal((160,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
+THREE_AXES = Signal((32, 3), "int16", Fraction(50), 4 * 2.0**-15, unit="g", sample_hz=Fraction(1600))
 
 EXAMPLES = [
     (Frame(length_ms=30), AUDIO),
     (Frame(length_ms=10, window="boxcar"), AUDIO),
     (Frame(length_ms=32, hop_ms=20, window="hamming"), AUDIO),
+    (Frame(length_ms=50, hop_ms=40), THREE_AXES),
+    (Frame(length_ms=20, window="blackman"), replace(THREE_AXES, shape=(32, 1))),
 ]
