@@ -57,8 +57,8 @@ def test_any_window_is_scipys(length, what):
 
 
 def test_each_channel_has_its_own_line():
-    x = np.array([[0, 100, 5], [1, 90, 5], [2, 80, 5], [3, 70, 6]])
-    assert detrended("linear", x).tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, -1], [0, 0, 0]]
+    x = np.array([[0, 100, 0], [1, 90, 0], [2, 80, 0], [3, 70, 10]])
+    assert detrended("linear", x).tolist() == [[0, 0, 2], [0, 0, -1], [0, 0, -4], [0, 0, 3]], "the third is 3 t - 2"
 
 
 def test_a_sample_further_than_full_scale_from_the_mean_saturates():
