@@ -132,6 +132,18 @@ def test_power_of_all_bins_is_at_most_the_mean_square():
     assert (y >= 0).all()
 
 
+@pytest.mark.parametrize("precision", [16, 32])
+def test_each_channel_has_the_bins_that_it_has_alone(precision):
+    x = np.random.default_rng(0).integers(-32768, 32768, (20, 90, 3)).astype(np.int16)
+    x[:, :, 1] >>= 9  # one exponent a frame and channel: a loud neighbour costs a quiet one nothing
+    step = Spectrum(precision=precision).plan(Signal((90, 3), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000)))
+    alone = Spectrum(precision=precision).plan(frame(90))
+    y = run(step.k, None, x)
+    assert (step.y.shape, step.y.bin_hz) == ((3, 65), Fraction(125))
+    for channel in range(3):
+        np.testing.assert_array_equal(y[:, channel], run(alone.k, None, np.ascontiguousarray(x[:, :, channel])))
+
+
 def test_an_empty_batch_is_an_empty_answer():
     plan = plan_stage("empty", Spectrum(precision=16), frame(64))
     assert Engine(plan).push(np.empty((0, 64), np.int16))[0].y.shape == (0, 33)
@@ -153,6 +165,8 @@ def test_scale_and_bin_hz_say_the_real_value():
 def test_mistakes_say_the_limit_and_the_way_out(stage, length, path, what, help):
     with pytest.raises(AppError) as caught:
         stage.plan(frame(length))
+    with pytest.raises(AppError, match=what):
+        stage.plan(Signal((length, 2), "int16", Fraction(100)))
     assert (caught.value.path, caught.value.what, caught.value.help) == (path, what, help)
 
 

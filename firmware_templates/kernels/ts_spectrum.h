@@ -6,7 +6,8 @@
 
 struct ts_spectrum {
     int32_t precision;          /* bits of the mantissas: 16 or 32 */
-    int32_t length;             /* samples in x; zeros follow up to `size` */
+    int32_t length;             /* samples of a channel in x; zeros follow up to `size` */
+    int32_t channels;           /* side by side in x */
     int32_t size;
     int32_t log2_size;
     int32_t radix;              /* of the first butterfly: 2 or 4 */
@@ -17,9 +18,10 @@ struct ts_spectrum {
     int32_t *z32;               /* the same for precision 32 */
 };
 
+/* x: the first sample of a channel */
 static inline int32_t ts_spectrum_sample(const struct ts_spectrum *k, const int16_t *x, int32_t i)
 {
-    return i < k->length ? x[i] : 0;
+    return i < k->length ? x[i * k->channels] : 0;
 }
 
 /* The first butterfly of 2 or 4 pairs of samples, exactly: y = re, im, re, im ... */
@@ -71,7 +73,7 @@ static inline int ts_spectrum_start16(const struct ts_spectrum *k, const int16_t
 {
     uint32_t loudest = 0;
     for (int32_t i = 0; i < k->length; i += 2) {
-        loudest = ts_spectrum_larger(loudest, x[i], ts_spectrum_sample(k, x, i + 1));
+        loudest = ts_spectrum_larger(loudest, x[i * k->channels], ts_spectrum_sample(k, x, i + 1));
     }
     const int shift = ts_spectrum_shift(loudest, -12) - (k->radix == 2);
     const int32_t half = (int32_t)(1 << (13 + shift)) >> 1;
@@ -230,13 +232,16 @@ static inline void ts_spectrum_run32(const struct ts_spectrum *k, const int16_t 
     }
 }
 
-/* x[length] -> y[size / 2 + 1] */
+/* x[length][channels] -> y[channels][size / 2 + 1] */
 static void ts_spectrum(const struct ts_spectrum *k, const int16_t *x, int64_t *y)
 {
-    if (k->precision == 16) {
-        ts_spectrum_run16(k, x, y);
-    } else {
-        ts_spectrum_run32(k, x, y);
+    for (int32_t channel = 0; channel < k->channels; channel++) {
+        if (k->precision == 16) {
+            ts_spectrum_run16(k, x + channel, y);
+        } else {
+            ts_spectrum_run32(k, x + channel, y);
+        }
+        y += k->size / 2 + 1;
     }
 }
 

@@ -2,7 +2,8 @@
 
     y[k] = |X[k]|**2 / size**2 in Q16,   X[k] = sum_i x[i] exp(-2j pi i k / size),   k = 0 .. size/2
 
-x is padded with zeros to `size`.  A constant at full scale, 2**15, gives y[0] = 2**46.  The integers, on both sides:
+x is padded with zeros to `size`.  A constant at full scale, 2**15, gives y[0] = 2**46.  Of a frame of several channels,
+[length, channels], each is transformed alone: y is [channels, size/2 + 1].  The integers, on both sides:
 
     z[i] = x[2i] + j x[2i+1]; Z = DFT of z, size/2 points, decimated in time: one butterfly of 2 or 4 samples without
     products, exact, then radix 4 up to the end; 2 X[k] = Z[k] + Z*[-k] - j W**k (Z[k] - Z*[-k]),  W = exp(-2j pi / size)
@@ -48,9 +49,10 @@ class Spectrum(Stage):
     precision: Literal[16, 32] = Field(default=32, description="bits of the mantissas; 16 is faster, 32 hears quiet beside loud")
 
     def plan(self, x: Signal) -> Step:
-        if x.dtype != "int16" or len(x.shape) != 1:
-            raise AppError((), f"stage 'spectrum' transforms frames of one channel of int16 samples, and is given {x}")
-        size = self._size(x.size)
+        if x.dtype != "int16" or len(x.shape) not in (1, 2):
+            raise AppError((), f"stage 'spectrum' transforms frames of int16 samples, [length] or [length, channels], and is given {x}")
+        length, channels = (*x.shape, 1)[:2]
+        size = self._size(length)
         half, log2_size = size // 2, size.bit_length() - 1
         radix = 4 if log2_size % 2 else 2
         quarter_stages = (log2_size - 1) // 2 - (radix == 4)
@@ -61,22 +63,22 @@ class Spectrum(Stage):
             module=__name__,
             x=(x,),
             y=Signal(
-                (half + 1,),
+                (*x.shape[1:], half + 1),
                 "int64",
                 x.rate_hz,
                 x.scale**2 / 2**16,
                 unit=f"{x.unit}²" if x.unit else "",
                 bin_hz=x.sample_hz / size if x.sample_hz else None,
             ),
-            params=dict(precision=self.precision, length=x.size, size=size, log2_size=log2_size, radix=radix),
+            params=dict(precision=self.precision, length=length, channels=channels, size=size, log2_size=log2_size, radix=radix),
             tables=dict(order=digits_reversed(half // radix).astype(np.uint16), **table),
             scratch=scratch,
             cost={
-                "mul" if self.precision == 16 else "mul64": half * (3 * quarter_stages + 4),
-                "add": half * (6 * quarter_stages + 12),
-                "mem": 4 * half * (quarter_stages + 2),
+                "mul" if self.precision == 16 else "mul64": channels * half * (3 * quarter_stages + 4),
+                "add": channels * half * (6 * quarter_stages + 12),
+                "mem": channels * 4 * half * (quarter_stages + 2),
             },
-            says=f"power of {half + 1} bins, {size}-point FFT of {self.precision} bits",
+            says=f"power of {f'{channels} times ' * (channels > 1)}{half + 1} bins, {size}-point FFT of {self.precision} bits",
         )
 
     def _size(self, length: int) -> int:
@@ -94,8 +96,8 @@ class Spectrum(Stage):
         return self.size
 
     def ideal(self, x, blocks):
-        size = self._size(x[0].size)
-        return np.abs(np.fft.rfft(blocks, size)) ** 2 / size**2
+        size = self._size(x[0].shape[0])
+        return np.abs(np.fft.rfft(by_channel(blocks), size)) ** 2 / size**2
 
 
 BOUND = 2.0**26, 2.0**-8  # counts (of 2**46), relative: with 16 bits |X| / size errs by d <= 2 counts of x, y by 2 |X| d / size + d**2
@@ -114,7 +116,18 @@ def digits_reversed(count: int) -> np.ndarray:
     return order
 
 
+def by_channel(x) -> np.ndarray:
+    """Frames [n, length] as they are, [n, length, channels] as [n, channels, length]."""
+    return x.swapaxes(1, 2) if x.ndim == 3 else x
+
+
 def run(k, s, x):
+    frames = by_channel(x)
+    return powers(k, frames.reshape(-1, k.length)).reshape(*frames.shape[:-1], -1)
+
+
+def powers(k, x) -> np.ndarray:
+    """Of frames of one channel, [n, length]."""
     y = np.empty((len(x), k.size // 2 + 1), np.int64)
     step = max(1, SAMPLES_AT_ONCE // k.size)
     for i in range(0, len(x), step):
@@ -263,8 +276,8 @@ def halves(even_r, even_i, odd_r, odd_i):
 def _examples():
     from fractions import Fraction
 
-    def frame(length):
-        return Signal((length,), "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
+    def frame(*shape):
+        return Signal(shape, "int16", Fraction(100), 2.0**-15, unit="FS", sample_hz=Fraction(16000))
 
     return [
         (Spectrum(precision=16), frame(33)),  # padded, an odd length, radix 2 first
@@ -272,6 +285,9 @@ def _examples():
         (Spectrum(precision=16, size=128), frame(128)),  # radix 4 first
         (Spectrum(size=512), frame(400)),
         (Spectrum(precision=16, size=1024), frame(960)),
+        (Spectrum(), frame(100, 3)),
+        (Spectrum(precision=16), frame(33, 2)),
+        (Spectrum(precision=16, size=64), frame(64, 1)),
     ]
 
 
