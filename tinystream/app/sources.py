@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import floor
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -128,11 +129,17 @@ class Sensor(Source):
 
 
 class Camera(Source):
-    """Grey images of one byte a pixel, 255 is white; a block is one image."""
+    """Grey images of one byte a pixel, 255 is white; a block is one image.
+
+    black and white say what the two are to a model: 0 to 1, or -1 to 1 as many were trained with.  The count that means 0 is whole: with -1
+    and 1 it is 127, so that white is a little above 1.
+    """
 
     kind: ClassVar[str] = "camera"
     width: int = Field(ge=1, le=4096, description="pixels of a row", examples=[96])
     height: int = Field(ge=1, le=4096, description="rows", examples=[96])
+    black: float = Field(default=0, ge=-1000, le=1000, description="real value of a black pixel", examples=[-1])
+    white: float = Field(default=1, ge=-1000, le=1000, description="real value of a white pixel", examples=[1])
     rate_hz: float | None = Field(default=None, gt=0, le=1000, description="images per second; or interval_s", examples=[5])
     interval_s: float | None = Field(default=None, gt=0, le=1_000_000, description="from one image to the next; or rate_hz", examples=[1])
     name: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", description='name that `from` can refer to, beside "source"')
@@ -141,7 +148,10 @@ class Camera(Source):
         rate = steady(self.rate_hz, self.interval_s, "camera")
         if self.width * self.height > MAX_BLOCK:
             raise AppError(("width",), f"{self.width} x {self.height} is more than {MAX_BLOCK} pixels", "a smaller image")
-        return Signal((1, self.height, self.width), "uint8", rate, 1 / 255, unit="white", sample_hz=rate)
+        if self.white <= self.black:
+            raise AppError(("white",), f"white = {self.white:g} is not above black = {self.black:g}", "white = 1")
+        scale = (self.white - self.black) / 255
+        return Signal((1, self.height, self.width), "uint8", rate, scale, floor(-self.black / scale + 1e-9), sample_hz=rate)
 
 
 SOURCES: dict[str, type[Source]] = {source.kind: source for source in (Microphone, Imu, Sensor, Camera)}

@@ -3,6 +3,7 @@
     micro_wake_word     ESPHome's manifest (JSON, version 1 or 2) with its .tflite
     mltk                a .tflite of Silicon Labs' MLTK, whose metadata holds front end and detector
     micro_speech        TFLM's example: 49 frames of 40 features, to silence, unknown, yes, no
+    person_detect       TFLM's example: a grey image of 96 x 96 pixels, to no person, person
 
 A module has `fits(source)`, whether a file is of its format, and `read(source, wishes)`, what is made of it: an Imported, or a
 TinystreamError that says what is missing.  What an app does not compute as its original does is told, in the definition and to the
@@ -14,14 +15,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tinystream.app.importers import micro_speech, micro_wake_word, mltk
+from tinystream.app.importers import micro_speech, micro_wake_word, mltk, person_detect
 from tinystream.app.importers.imported import Imported
 from tinystream.app.importers.source import Source, Wishes
 from tinystream.app.planning import plan_file
 from tinystream.errors import AppErrors, TinystreamError, writing
 
-FORMATS = {"mltk": mltk, "micro_wake_word": micro_wake_word, "micro_speech": micro_speech}
-"""In the order in which they are asked; the last one knows a model by its shape alone."""
+FORMATS = {"mltk": mltk, "micro_wake_word": micro_wake_word, "micro_speech": micro_speech, "person_detect": person_detect}
+"""In the order in which they are asked; the last two know a model by its shape alone."""
 
 
 def read_published(path: Path, kind: str | None = None, wishes: Wishes | None = None) -> Imported:
