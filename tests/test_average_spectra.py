@@ -88,9 +88,10 @@ def test_no_input_is_undefined(stage, tmp_path):
     [
         (AverageSpectra(frames=10, every=4), ("every",), "every = 4 does not divide frames = 10", "every = 5"),
         (AverageSpectra(frames=10, every=20), ("every",), "every = 20 does not divide frames = 10", "every = 10"),
-        (AverageSpectra(frames=10, how="exponential"), ("frames",), "frames = 10 of an exponential mean is not a power of two", "frames = 8"),
+        (AverageSpectra(frames=10, how="exponential"), ("frames",), "frames = 10 of an exponential mean is not a power of two",
+         "frames = 8"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_say_the_way_out(stage, path, what, help):
     with pytest.raises(AppError) as caught:
         stage.plan(COUNTS)
