@@ -3,6 +3,7 @@
 #define TS_STATS_H
 
 #include "ts_load.h"
+#include "ts_scaled.h"
 
 struct ts_stats {
     int32_t type;               /* of x, as ts_load says it */
@@ -64,11 +65,6 @@ static inline int64_t ts_stats_difference(const struct ts_stats *k, const struct
     }
 }
 
-static inline int64_t ts_stats_size(int64_t x)
-{
-    return x < 0 ? -x : x;
-}
-
 /* sum, extremes, and what of an int64 is looked at */
 static void ts_stats_look(const struct ts_stats *k, struct ts_stats_channel *c)
 {
@@ -97,7 +93,7 @@ static void ts_stats_sum(const struct ts_stats *k, const struct ts_stats_channel
     const int32_t count = k->length - order;
     int64_t most = 0;
     for (int32_t i = 0; i < count; i++) {
-        const int64_t size = ts_stats_size(scale * ts_stats_difference(k, c, order, i) - total);
+        const int64_t size = ts_size(scale * ts_stats_difference(k, c, order, i) - total);
         most = size > most ? size : most;
     }
     m->shift = ts_msb((uint64_t)most) >= k->bits ? ts_msb((uint64_t)most) - (k->bits - 1) : 0;
@@ -147,7 +143,7 @@ static int64_t ts_stats_mad(const struct ts_stats *k, const struct ts_stats_chan
 {
     int64_t sum = 0;
     for (int32_t i = 0; i < k->length; i++) {
-        sum += ts_stats_size(ts_stats_deviation(k, c, i));
+        sum += ts_size(ts_stats_deviation(k, c, i));
     }
     return sum;
 }
@@ -195,7 +191,7 @@ static int64_t ts_stats_percentile(const struct ts_stats *k, const struct ts_sta
 static struct ts_stats_value ts_stats_skewness(const struct ts_stats_moment *m)
 {
     const int64_t cube = ts_rshift(ts_rshift(m->root * m->root, 31) * m->root, 31);     /* root^3 / 2^62: 28 bits or more */
-    struct ts_stats_value y = ts_stats_divide(ts_stats_size(m->third), cube, m->fold - 62 + 3 * m->half);
+    struct ts_stats_value y = ts_stats_divide(ts_size(m->third), cube, m->fold - 62 + 3 * m->half);
     y.value = m->third < 0 ? -y.value : y.value;
     return y;
 }
@@ -216,7 +212,7 @@ static struct ts_stats_value ts_stats_complexity(const struct ts_stats_channel *
 
 static struct ts_stats_value ts_stats_feature(const struct ts_stats *k, const struct ts_stats_channel *c, int32_t i)
 {
-    const int64_t peak = ts_stats_size(c->low) > ts_stats_size(c->high) ? ts_stats_size(c->low) : ts_stats_size(c->high);
+    const int64_t peak = ts_size(c->low) > ts_size(c->high) ? ts_size(c->low) : ts_size(c->high);
     struct ts_stats_value y = {0, c->early};
     switch (k->code[i]) {
     case TS_STATS_MEAN:         y.value = c->total; break;
@@ -243,22 +239,6 @@ static struct ts_stats_value ts_stats_feature(const struct ts_stats *k, const st
     return y;
 }
 
-/* in counts of y, to nearest */
-static int64_t ts_stats_scaled(struct ts_stats_value v, int32_t multiplier, int32_t shift)
-{
-    const int msb = ts_msb((uint64_t)ts_stats_size(v.value));
-    const int down = msb > 30 ? msb - 30 : 0;
-    const int64_t product = ts_rshift(v.value, down) * multiplier;      /* 31 + 31 bits */
-    const int32_t right = shift - v.exponent - down;
-    if (right > 62) {
-        return 0;
-    }
-    if (right >= 0) {
-        return ts_rshift(product, right);
-    }
-    return (int64_t)ts_sat32(product) * ((int64_t)1 << (right < -32 ? 32 : -right));
-}
-
 /* x[length][channels] of any type with a sign, or int64[channels][length] -> y[channels][features] */
 static void ts_stats(const struct ts_stats *k, const void *x, int32_t *y)
 {
@@ -278,15 +258,16 @@ static void ts_stats(const struct ts_stats *k, const void *x, int32_t *y)
             ts_stats_centre(k, &c, 2, &c.changes[1]);
         }
         for (int32_t i = 0; i < k->features; i++) {
-            int64_t v = ts_stats_scaled(ts_stats_feature(k, &c, i), k->multiplier[i], k->shift[i]);
+            const struct ts_stats_value feature = ts_stats_feature(k, &c, i);
+            int32_t v = ts_scaled(feature.value, feature.exponent, k->multiplier[i], k->shift[i]);
             if (k->code[i] == TS_STATS_KURTOSIS) {
-                v = c.centred.second > 0 ? v - k->three : 0;
+                v = c.centred.second > 0 ? ts_sat32((int64_t)v - k->three) : 0;
             }
             if (k->code[i] == TS_STATS_COMPLEXITY) {
                 const int64_t most = (int64_t)k->three * 1024 / 3;
-                v = v < most ? v : most;
+                v = v < most ? v : (int32_t)most;
             }
-            *y++ = ts_sat32(v);
+            *y++ = v;
         }
     }
 }

@@ -45,6 +45,7 @@ from tinystream.plan.fixed import isqrt, msb, rshift, sat32
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
+from tinystream.stages._scaled import scaled
 from tinystream.stages.quantize import mantissa, type_of
 
 NAMES = ("mean", "min", "max", "range", "rms", "std", "mad", "peak", "crest", "skewness", "kurtosis", "zero_crossings", "mean_crossings",
@@ -279,16 +280,11 @@ def run(k, s, x):
         value, exponent = about.feature(NAMES[code], int(k.rank[i]), int(k.part[i]))
         counts = scaled(value, exponent, int(k.multiplier[i]), int(k.shift[i]))
         if NAMES[code] == "kurtosis":
-            counts = np.where(about.centred.second > 0, counts - k.three, 0)
+            counts = np.where(about.centred.second > 0, sat32(counts.astype(np.int64) - k.three), 0)
         if NAMES[code] == "hjorth_complexity":
-            counts = np.minimum(counts, scaled_limit(k))
-        y[..., i] = sat32(counts)
+            counts = np.minimum(counts, k.three * MOST_COMPLEX // 3)
+        y[..., i] = counts
     return y.reshape(len(x), *([] if x.ndim == 2 else [k.channels]), k.features)
-
-
-def scaled_limit(k) -> int:
-    """MOST_COMPLEX in counts of y; three is 3 in them."""
-    return k.three * MOST_COMPLEX // 3
 
 
 class Sums:
@@ -398,16 +394,6 @@ def divided(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(quotient, exponent) of 0 <= a < 2**62 and 0 <= b < 2**32; 0 where b is 0.  quotient < 2**35 for b >= 2**27."""
     up = 61 - msb(a)
     return np.where(b > 0, (a << up) // np.maximum(b, 1), 0), -up
-
-
-def scaled(value: np.ndarray, exponent: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
-    """value * multiplier * 2**(exponent - shift), to nearest, within int32 and a bit; value is first held to 31 bits."""
-    down = np.maximum(msb(np.abs(value)) - 30, 0)
-    product = rshift(value, down) * multiplier                                  # 31 + 31 bits
-    right = shift - exponent - down
-    rounded = np.where(right > 62, 0, rshift(product, np.clip(right, 0, 62)))
-    left = np.clip(-right, 0, 32)
-    return np.where(right >= 0, rounded, np.clip(rounded, -(2**31), 2**31 - 1) << left)
 
 
 def _examples():
