@@ -14,8 +14,9 @@ import soundfile
 from shared import shared
 
 from tinystream.errors import RecordingError
-from tinystream.io.recording import find_recordings, read_recording
+from tinystream.io.recording import find_recordings, read_as, read_recording
 from tinystream.io.truth import read_truth
+from tinystream.io.wanted import How, Wanted
 
 HZ = Fraction(16000)
 RNG = np.random.default_rng(7)
@@ -176,7 +177,7 @@ def test_resampling_keeps_a_tone_its_length_and_its_bits(tmp_path, channels):
     print(f"worst error {error:.1f} counts of 20000, bound 40")
     assert error < 40
     assert np.array_equal(got.samples, read(path, resample=True, channels=channels).samples)
-    assert got.notes == ("resampled from 44100 Hz to 16000 Hz by 160/441",)
+    assert got.notes[0] == "resampled from 44100 Hz to 16000 Hz by 160/441"
 
 
 def test_resampling_saturates_and_counts(tmp_path):
@@ -296,7 +297,7 @@ def test_columns_are_picked_by_name_or_number_and_others_may_hold_text(tmp_path)
 @pytest.mark.parametrize("rate", [900, 1600])
 def test_rounded_time_stamps_give_the_rate_by_regression(tmp_path, rate):
     stamps = np.round(np.arange(5000) / rate * 1000).astype(int)  # whole milliseconds: at 1600 Hz steps of 0 and 1, at 900 Hz of 1 and 2
-    path = table(tmp_path / "a.csv", "timestamp,x\n" + "".join(f"{t},1\n" for t in stamps))
+    path = table(tmp_path / "a.csv", "timestamp,x\n" + "".join(f"{t},{t % 7}\n" for t in stamps))
     got = read(path, rate_hz=None, scale=1)
     assert abs(got.rate_hz - rate) < 0.05 and got.notes == ()
     assert read(path, rate_hz=Fraction(rate), scale=1).rate_hz == rate
@@ -304,16 +305,23 @@ def test_rounded_time_stamps_give_the_rate_by_regression(tmp_path, rate):
 
 
 def test_a_rate_within_one_percent_of_the_apps_is_taken_as_it_with_a_note(tmp_path):
-    path = table(tmp_path / "a.csv", "time,x\n" + "".join(f"{i / 99.5:.9f},1\n" for i in range(100)))
+    path = table(tmp_path / "a.csv", "time,x\n" + "".join(f"{i / 99.5:.9f},{i}\n" for i in range(100)))
     assert read(path, rate_hz=Fraction(100), scale=1).notes == ("its time stamps measure 99.5 Hz: taken as 100 Hz",)
     assert "is at 99.5 Hz" in refused(path, rate_hz=Fraction(101), scale=1)
 
 
 def test_gaps_are_told_and_do_not_change_the_rate(tmp_path):
     stamps = [*range(0, 5000, 10), *range(7000, 9000, 10)]
-    path = table(tmp_path / "a.csv", "timestamp,x\n" + "".join(f"{t},1\n" for t in stamps))
-    got = read(path, rate_hz=Fraction(100), scale=1)
-    assert got.notes == ("1 gap in its time stamps, the longest 2.01 s before line 502: later alerts come too early",)
+    path = table(tmp_path / "a.csv", "timestamp,x\n" + "".join(f"{t},{t}\n" for t in stamps))
+    wanted = Wanted(Fraction(100), ("",), (1.0,))
+    gap = "1 gap in its time stamps, 200 samples missing, the longest 2.01 s before line 502"
+    said = refused(path, rate_hz=Fraction(100), scale=1)
+    assert f"a.csv has {gap}\n   = help: --gaps hold or --gaps linear fills them" in said and "--gaps keep" in said
+    kept, held, line = (read_as(path, wanted, How(gaps=gaps)) for gaps in ("keep", "hold", "linear"))
+    assert kept.notes == (f"{gap}: later alerts come too early",) and kept.samples.tolist() == stamps
+    assert held.notes == (f"{gap}: filled by the value before",)
+    assert held.samples.tolist() == [*range(0, 5000, 10), *[4990] * 200, *range(7000, 9000, 10)]
+    assert line.samples.tolist() == list(range(0, 9000, 10)) and "straight lines" in line.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +393,7 @@ def test_arrays_that_are_no_recording_are_refused(tmp_path):
 
 
 def test_folders_give_all_recordings_sorted_and_each_once(tmp_path):
-    for name in ("b/2.WAV", "b/1.flac", "a.csv", "c.txt", ".hidden.wav", ".cache/x.wav", "b/._2.wav"):
+    for name in ("b/2.WAV", "b/1.flac", "a.csv", "c.txt", "d.json", "e.mp3", ".hidden.wav", ".cache/x.wav", "b/._2.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     found = find_recordings([tmp_path / "b/2.WAV", tmp_path])
@@ -396,7 +404,7 @@ def test_folders_give_all_recordings_sorted_and_each_once(tmp_path):
     with pytest.raises(RecordingError, match="does not exist"):
         find_recordings([tmp_path / "other.wav"])
     with pytest.raises(RecordingError, match="unknown kind"):
-        find_recordings([tmp_path / "c.txt"])
+        find_recordings([tmp_path / "e.mp3"])
 
 
 TRUTH = {"wav_file": "a.wav", "sample_rate": 16000, "length_sec": 10, "detection_windows": [[1, 1.6], [4.0, 4.7]]}

@@ -30,7 +30,11 @@ from tinystream.cli.shared import (
     Counts,
     EngineChoice,
     EngineOption,
+    GapsChoice,
+    GapsOption,
+    InUnit,
     Json,
+    Key,
     Recordings,
     Resample,
     cli,
@@ -142,6 +146,9 @@ def power(
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    unit: InUnit = None,
+    gaps: GapsOption = GapsChoice.refuse,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Estimate how long a battery lasts, by what was recorded.
@@ -183,7 +190,7 @@ def power(
         alerts_per_day=alerts_per_day,
     )
     check(setup, plan)
-    how = Reading(resample, channel, counts)
+    how = Reading(resample, channel, counts, unit, gaps.value, key)
     paths = find_recordings(recordings)
     x = [how.read(plan, path).samples for path in paths]
     if knobs:

@@ -13,7 +13,22 @@ from rich.text import Text
 
 from tinystream.app.planning import plan_file
 from tinystream.cli.build import board_name
-from tinystream.cli.shared import WIDE, AppPath, Channel, Counts, Json, Resample, cli, count, output, tell
+from tinystream.cli.shared import (
+    WIDE,
+    AppPath,
+    Channel,
+    Counts,
+    GapsChoice,
+    GapsOption,
+    InUnit,
+    Json,
+    Key,
+    Resample,
+    cli,
+    count,
+    output,
+    tell,
+)
 from tinystream.errors import BuildError, writing
 from tinystream.firmware.board import Board, find_board
 from tinystream.firmware.cross import cross_compiler, cross_compilers
@@ -48,6 +63,9 @@ def profile_command(
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    unit: InUnit = None,
+    gaps: GapsOption = GapsChoice.refuse,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Tell what each step takes on a core, and if it is in time.
@@ -74,7 +92,8 @@ def profile_command(
         print_estimate(plan, cycle_table(core or core_of(target)), memory_of(target), clock_hz, as_json)
         return
     told = read_measured(measured, plan) if measured else None
-    x = [*blocks_of(plan, Reading(resample, channel, counts).read(plan, recording).samples)] if recording else noise(plan)
+    how = Reading(resample, channel, counts, unit, gaps.value, key)
+    x = [*blocks_of(plan, how.read(plan, recording).samples)] if recording else noise(plan)
     table = cycle_table(core or core_of(target))
     found = profile(plan, x, table, cross_compiler(compiler), f"-{optimise}", memory_of(target))
     found = overridden(found, told) if told else found

@@ -19,6 +19,10 @@ from tinystream.cli.shared import (
     Counts,
     EngineChoice,
     EngineOption,
+    GapsChoice,
+    GapsOption,
+    InUnit,
+    Key,
     Recordings,
     Resample,
     cli,
@@ -47,6 +51,9 @@ def replay_command(
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    unit: InUnit = None,
+    gaps: GapsOption = GapsChoice.refuse,
+    key: Key = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes; what comes out does not depend on it")] = 1,
     trace: Annotated[
         Path | None,
@@ -70,7 +77,7 @@ def replay_command(
         ready(app.absolute(), engine.value)  # compiled now, so that the speed told below is that of the replay
     began, heard_s, events = time.perf_counter(), 0.0, 0
     with sinks, progress_bar("replay", len(paths)) as advance:
-        how = Reading(resample, channel, counts)
+        how = Reading(resample, channel, counts, unit, gaps.value, key)
         traces = replay_files(app.absolute(), paths, engine.value, how, jobs, "scores" if trace else "events")
         for path, (done, notes) in zip(paths, traces):
             for note in notes:
@@ -100,6 +107,9 @@ def run(
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    unit: InUnit = None,
+    gaps: GapsOption = GapsChoice.refuse,
+    key: Key = None,
     publish: Annotated[bool, typer.Option(help="send the alerts to the app's sinks; otherwise they are only printed")] = True,
     broker: Broker = None,
 ) -> None:
@@ -108,7 +118,7 @@ def run(
     Every event goes to the app's sinks and, as a line of JSON, to standard output.
     """
     plan, definition = plan_file(app), load(app)
-    live = live_source(plan, source, device, Reading(resample, channel, counts))
+    live = live_source(plan, source, device, Reading(resample, channel, counts, unit, gaps.value, key))
     with ended_by_signal(), open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker) as sinks:
         tell(f"{plan.name} listens; Ctrl-C ends it")
 

@@ -32,6 +32,15 @@ WIDE = 110  # columns in which a table of steps has room for what each does
 LINE = 140  # columns where there is no terminal to fill
 
 
+class GapsChoice(StrEnum):
+    """What becomes of samples that are missing."""
+
+    refuse = "refuse"
+    keep = "keep"
+    hold = "hold"
+    linear = "linear"
+
+
 class EngineChoice(StrEnum):
     """Who computes."""
 
@@ -41,14 +50,24 @@ class EngineChoice(StrEnum):
 
 
 AppPath = Annotated[Path, typer.Argument(metavar="APP", help="an app definition, or the folder with its app.toml")]
-Recordings = Annotated[list[Path], typer.Argument(metavar="RECORDING", help="files, or folders that are searched for recordings")]
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(metavar="RECORDING", help="files, or folders to search: WAV, FLAC, CSV, Edge Impulse, SDS, NPY, MAT, Parquet, images"),
+]
 EngineOption = Annotated[EngineChoice, typer.Option(help="auto takes native (compiled C) where a C compiler is found")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate to the app's")]
+Resample = Annotated[bool, typer.Option("--resample", help="convert recordings of another rate, or images of another size, to the app's")]
 Channel = Annotated[
     str | None, typer.Option("--channel", metavar="N|NAME,…", help="channels or columns to take: numbers from 0, or names, with commas")
 ]
 Counts = Annotated[bool, typer.Option("--counts", help="tables and float arrays hold the sensor's integers, not the source's unit")]
+InUnit = Annotated[
+    str | None, typer.Option("--unit", metavar="UNIT,…", help="what the values are in, such as m/s2, whatever the recording says")
+]
+GapsOption = Annotated[
+    GapsChoice, typer.Option("--gaps", help="samples that are missing: refuse, keep the rest closed up, hold the last, a line between")
+]
+Key = Annotated[str | None, typer.Option("--hmac-key-env", metavar="NAME", help="environment variable with the key of signed recordings")]
 Broker = Annotated[str | None, typer.Option("--broker", metavar="HOST:PORT", help="the MQTT broker, instead of the definition's")]
 
 

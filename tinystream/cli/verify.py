@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from tinystream.app.planning import plan_file
-from tinystream.cli.shared import AppPath, Channel, Counts, Json, Recordings, Resample, cli, count, progress_bar, tell
+from tinystream.cli.shared import (
+    AppPath,
+    Channel,
+    Counts,
+    GapsChoice,
+    GapsOption,
+    InUnit,
+    Json,
+    Key,
+    Recordings,
+    Resample,
+    cli,
+    count,
+    progress_bar,
+    tell,
+)
 from tinystream.errors import DifferenceError
 from tinystream.firmware.certificate import AGAIN, certificate, read, recheck, tools, values, writable, write
 from tinystream.firmware.engines import NATIVE, PYTHON, firmware
@@ -37,6 +52,9 @@ def verify_command(
     resample: Resample = False,
     channel: Channel = None,
     counts: Counts = False,
+    unit: InUnit = None,
+    gaps: GapsOption = GapsChoice.refuse,
+    key: Key = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="processes; without, one, or one a CPU where there are cores")
     ] = None,
@@ -46,7 +64,7 @@ def verify_command(
 
     Every output of every step is compared, on your recordings.  Exit code 3 with the first difference, if there is one.
     """
-    reading = Reading(resample, channel, counts)
+    reading = Reading(resample, channel, counts, unit, gaps.value, key)
     if (compiler or optimise) and not core:
         raise typer.BadParameter("--compiler and --optimise are for the cores that --core names")
     if check:

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from tinystream.errors import RecordingError
-from tinystream.io.content import Content, checked_counts, chosen
+from tinystream.io.axes import chosen
+from tinystream.io.content import Content
+from tinystream.io.wanted import How, Wanted
 
 KEYS = ("samples", "x")
 
 
-def read_array(path: Path, channels: int, channel: int | str | None, scale: float) -> Content:
+def read_array(path: Path, wanted: Wanted, how: How) -> Content:
     """An array [n] or [n, channels]; an NPZ holds it as `samples` or `x`, and may hold `rate_hz`."""
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -29,16 +31,20 @@ def read_array(path: Path, channels: int, channel: int | str | None, scale: floa
     if x.ndim not in (1, 2):
         raise RecordingError(f"{path} has {x.ndim} axes: a recording is [n] or [n, channels]", "numpy.save(path, x.reshape(-1, channels))")
     x = x.reshape(len(x), -1) if x.size else x.reshape(0, x.shape[1] if x.ndim == 2 else 1)
-    x = x[:, chosen(path, [str(i) for i in range(x.shape[1])], channels, channel)]
+    picked = chosen(path, [str(i) for i in range(x.shape[1])], wanted, how)
+    return Content(numbers(path, x[:, picked.columns]), rate_hz=rate_hz)
+
+
+def numbers(path: Path, x: np.ndarray) -> np.ndarray:
+    """int16 counts as they are, finite floats as float64; RecordingError for what else an array may hold."""
     if x.dtype == np.int16:
-        return Content(x, rate_hz)
+        return x
     if x.dtype.kind != "f":
         raise RecordingError(f"{path} holds {x.dtype}: int16 counts or floats are read", "numpy.save(path, x.astype('int16'))")
     if not np.isfinite(x).all():
         at = int(np.argmin(np.isfinite(x).all(axis=1)))
         raise RecordingError(f"{path}: row {at} is not a finite number", "x = x[numpy.isfinite(x)], or record it again")
-    y, saturated = checked_counts(path, x.astype(np.float64), scale)
-    return Content(y, rate_hz, saturated=saturated)
+    return x.astype(np.float64)
 
 
 def _member(path: Path, file: np.lib.npyio.NpzFile) -> np.ndarray:

@@ -11,7 +11,10 @@ import numpy as np
 import soundfile
 
 from tinystream.errors import RecordingError
-from tinystream.io.content import Content, chosen, counts
+from tinystream.io.axes import chosen
+from tinystream.io.content import Content
+from tinystream.io.counts import counts
+from tinystream.io.wanted import How, Wanted
 
 FORMATS = {".wav": ("WAV", "WAVEX", "RF64"), ".flac": ("FLAC",)}
 EXACT = ("PCM_16", "ULAW", "ALAW")  # every value is an int16 (mu-law and A-law are 14 and 13 bits)
@@ -20,23 +23,23 @@ CHUNK = 1 << 16  # frames read at once, so that a damaged file still tells how f
 UNSAID = 0xFFFFFFFF  # data size written by programs that stream and do not know it yet
 
 
-def read_sound(path: Path, channels: int, channel: int | str | None) -> Content:
+def read_sound(path: Path, wanted: Wanted, how: How) -> Content:
     """Samples and rate of a WAV or FLAC file; full scale is 2**15 counts, whatever the file's depth."""
     notes = _check_riff(path) if path.suffix.lower() == ".wav" else ()
     try:
         with soundfile.SoundFile(path) as file:
             _check_format(path, file)
-            columns = chosen(path, [str(i) for i in range(file.channels)], channels, channel)
-            x = _read(path, file)[:, columns]
+            picked = chosen(path, [str(i) for i in range(file.channels)], wanted, how)
+            x = _read(path, file)[:, picked.columns]
             rate_hz, subtype = Fraction(file.samplerate), file.subtype
     except soundfile.LibsndfileError as e:
         raise RecordingError(
             f"{path} cannot be read: {e.error_string.rstrip('.').lower()}", "play it with another program: the file may be damaged"
         ) from None
     if subtype in EXACT:
-        return Content(x, rate_hz, notes=notes)
+        return Content(x, rate_hz=rate_hz, notes=notes)
     y, saturated = _to_int16(path, x)
-    return Content(y, rate_hz, saturated=saturated, notes=(*notes, f"{subtype.lower().replace('_', ' ')} rounded to 16 bits"))
+    return Content(y, rate_hz=rate_hz, saturated=saturated, notes=(*notes, f"{subtype.lower().replace('_', ' ')} rounded to 16 bits"))
 
 
 def _check_format(path: Path, file: soundfile.SoundFile) -> None:

@@ -3,107 +3,222 @@
 from __future__ import annotations
 
 import csv
-import itertools
+import re
 from collections.abc import Iterator
-from fractions import Fraction
-from math import isfinite
+from datetime import datetime
+from math import isfinite, nan
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from tinystream.errors import RecordingError
-from tinystream.io.content import Content, checked_counts, chosen
+from tinystream.io.axes import chosen
+from tinystream.io.content import Content
+from tinystream.io.gaps import FILL
+from tinystream.io.stamps import Stamps
+from tinystream.io.units import read_unit, split_unit
+from tinystream.io.wanted import How, Wanted
 
-TIMES = {"timestamp": 1000, "timestamp_ms": 1000, "time_ms": 1000, "time": 1, "time_s": 1}  # name -> ticks a second
-GAP = 1.75  # of the median interval: at least one row is missing
+TIMES = {"timestamp": 1000, "time": 1, "t": 1}  # name -> ticks a second, where the name does not say: as Edge Impulse writes them
+MISSING = ("", "nan", "na", "n/a", "null", "none", "-")
+COMMENTS = ("#", "%", "//")
+COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.I)
+NUMBER = re.compile(r"[+-]?(\d[\d.,]*|[.,]\d+)(e[+-]?\d+)?", re.I)
 
 
 class Table(NamedTuple):
-    lines: list[str]  # of the whole file
-    start: int  # lines of header
+    """lines: of the whole file; comments are empty, so that every line keeps its number.  start: lines of header.
+    names: of all columns; numbers where there is no header.  time: the column of time stamps, `per_s` of them a second; 0 for dates.
+    """
+
+    lines: list[str]
+    start: int
     delimiter: str
-    names: list[str]  # of all columns; numbers where there is no header
-    time: int | None  # the column of time stamps
-    ticks: int  # time stamps a second
+    names: list[str]
+    time: int | None
+    per_s: float
+    notes: tuple[str, ...] = ()
 
 
-def read_table(path: Path, channels: int, channel: int | str | None, scale: float) -> Content:
-    """A table of real values, `scale` of them a count.
+def read_table(path: Path, wanted: Wanted, how: How) -> Content:
+    """A table of real values, in the units of its header or in the app's.
 
-    A column `timestamp` (milliseconds, as Edge Impulse writes it) or `time` (seconds) gives the rate: the slope of
-    the longest stretch without a gap, by least squares, since single stamps are rounded or late.
+    A column `timestamp` (milliseconds, as Edge Impulse writes it), `time` (seconds), either with a unit, or of dates gives the rate.
     """
     table = _open(path)
     others = [i for i in range(len(table.names)) if i != table.time]
-    columns = [others[i] for i in chosen(path, [table.names[i] for i in others], channels, channel)]
-    wanted = [*columns, *([] if table.time is None else [table.time])]
-    values = _values(path, table, wanted)
-    y, saturated = checked_counts(path, values[:, : len(columns)], scale) if len(values) else (np.empty((0, channels), np.int16), 0)
+    picked = chosen(path, [table.names[i] for i in others], wanted, how)
+    columns = [others[i] for i in picked.columns]
+    values = _values(path, table, [*columns, *([] if table.time is None else [table.time])], how)
+    x = values[:, : len(columns)]
+    notes = (*table.notes, *picked.notes)
     if table.time is None or not len(values):
-        return Content(y, saturated=saturated)
-    rate_hz, notes = _rate(path, table, values[:, -1])
-    return Content(y, rate_hz, measured=True, saturated=saturated, notes=notes)
+        return Content(x, picked.units, notes=notes)
+    stamps = Stamps(values[:, -1], table.per_s or 1, np.arange(len(x)), lambda row: f"line {_line(table, row)}")
+    return Content(x, picked.units, stamps=stamps, notes=notes)
 
 
 def _open(path: Path) -> Table:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as e:
         raise RecordingError(f"{path} is not text: byte {e.start} is not UTF-8", "save it as CSV in UTF-8") from None
-    first = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
-    cells = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
-    header = bool(cells) and not any(_is_number(cell) for cell in cells)
-    names = cells if header else [str(i) for i in range(len(cells))]
-    found = [i for i, name in enumerate(names) if name.lower() in TIMES]
+    if "\0" in text:
+        raise RecordingError(f"{path} is not text: it holds NUL characters", "save it as CSV in UTF-8")
+    lines, comment = _without_comments(text.splitlines())
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        return Table(lines, 0, ",", ["0"], None, 1)
+    lines, delimiter = _delimited(lines, lines[first])
+    cells = _cells(lines[first], delimiter)
+    header = not any(_is_number(cell) or _date(cell) for cell in cells)
+    names, start = (cells, first + 1) if header else (_cells(comment, delimiter), 0)
+    if not header and len(names) != len(cells):
+        names = [str(i) for i in range(len(cells))]
+    below = next((_cells(line, delimiter) for line in lines[start:] if line.strip()), [])
+    notes: tuple[str, ...] = ()
+    if header and len(below) == len(names) + 1:
+        names, notes = ["", *names], ("its rows begin with a column that the header leaves out",)
+    time, per_s = _time(path, names, below)
+    return Table(lines, start, delimiter, names, time, per_s, notes)
+
+
+def _without_comments(lines: list[str]) -> tuple[list[str], str]:
+    """Comments as empty lines, and the last one before the numbers: it may name the columns."""
+    last, begun = "", False
+    for i, line in enumerate(lines):
+        text = line.strip()
+        if text.startswith(COMMENTS) or (not begun and re.fullmatch(r"sep=.", text)):
+            last, lines[i] = last if begun else text.lstrip("#%/ \t"), ""
+        begun = begun or bool(lines[i].strip())
+    return lines, last
+
+
+def _delimited(lines: list[str], first: str) -> tuple[list[str], str]:
+    """Lines with a decimal point between the digits, and what stands between the cells."""
+    delimiter = max(";\t,", key=lambda c: (first.count(c), c != ","))
+    if delimiter not in first:
+        if len(first.split()) > 1 and '"' not in first:
+            return ["\t".join(line.split()) for line in lines], "\t"
+        return lines, ","
+    if delimiter != "," and _has_decimal_commas(lines, delimiter):
+        lines = [delimiter.join(c.replace(",", ".") if COMMA.fullmatch(c.strip()) else c for c in line.split(delimiter)) for line in lines]
+    return lines, delimiter
+
+
+def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
+    """Numbers with a comma, and none with a point, in the first rows."""
+    cells = [cell.strip() for line in lines[:100] for cell in line.split(delimiter)]
+    numbers = [cell for cell in cells if NUMBER.fullmatch(cell)]
+    return any(COMMA.fullmatch(cell) for cell in numbers) and not any("." in cell for cell in numbers)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
+
+
+def _time(path: Path, names: list[str], row: list[str]) -> tuple[int | None, float]:
+    """Which column holds time stamps, and how many of them are a second: 0 for dates."""
+    dates = [i for i, cell in enumerate(row) if _date(cell)]
+    stamps = [(i, per_s) for i, name in enumerate(names) if i not in dates and (per_s := ticks(name))]
+    found = [*stamps, *((i, 0.0) for i in dates)]
     if len(found) > 1:
-        raise RecordingError(f"{path} has {len(found)} columns of time stamps: {', '.join(names[i] for i in found)}", "keep one of them")
-    time = found[0] if found else None
-    start = lines.index(first) + 1 if header else 0
-    return Table(lines, start, delimiter, names, time, 1 if time is None else TIMES[names[time].lower()])
+        columns = ", ".join(names[i] or str(i) for i, _ in sorted(found))
+        raise RecordingError(f"{path} has {len(found)} columns of time stamps: {columns}", "keep one of them")
+    return found[0] if found else (None, 1)
 
 
-def _values(path: Path, table: Table, columns: list[int]) -> np.ndarray:
-    """The cells of these columns, [rows, columns]; RecordingError at the first one that is no finite number."""
+def ticks(name: str) -> float:
+    """Of a column's name such as `timestamp`, `time_us` or `Time [s]`; 0 for any other."""
+    plain, unit = split_unit(name.lower())
+    head, _, tail = plain.rpartition("_")
+    if not unit and head in TIMES:
+        plain, unit = head, tail
+    if plain in ("millis", "milliseconds", "micros", "microseconds", "seconds", "ms") and not unit:
+        plain, unit = "time", plain
+    if plain not in TIMES:
+        return 0
+    known = read_unit(unit, "time")
+    return TIMES[plain] if not unit else 1 / known.factor if known and known.dimension == "time" else 0
+
+
+def _date(cell: str) -> datetime | None:
+    if not re.match(r"\d{4}-\d\d-\d\d", cell):
+        return None
+    try:
+        return datetime.fromisoformat(cell)
+    except ValueError:
+        return None
+
+
+def _values(path: Path, table: Table, columns: list[int], how: How) -> np.ndarray:
+    """The cells of these columns, [rows, columns]; RecordingError at the first one that is no finite number.
+
+    An empty one is NaN where gaps are to be filled.
+    """
     lines = table.lines[table.start :]
     if not any(line.strip() for line in lines):
         return np.empty((0, len(columns)))
     width = len(table.names) - 1
     even = all(line.count(table.delimiter) == width or not line.strip() for line in lines)
-    try:
-        x = np.loadtxt(lines, delimiter=table.delimiter, usecols=columns, quotechar='"', comments=None, ndmin=2)
-    except ValueError:
-        x = None
-    if x is None or not even or not np.isfinite(x).all():
-        x = _slowly(path, table, columns)
+    x = None
+    if even and table.per_s:
+        try:
+            x = np.loadtxt(lines, delimiter=table.delimiter, usecols=columns, quotechar='"', comments=None, ndmin=2)
+        except ValueError:
+            x = None
+    if x is None or not np.isfinite(x).all():
+        x = _slowly(path, table, columns, how)
     return x
 
 
-def _slowly(path: Path, table: Table, columns: list[int]) -> np.ndarray:
+def _slowly(path: Path, table: Table, columns: list[int], how: How) -> np.ndarray:
     """The same by Python's csv, which knows the line of every cell, so that the first bad one can be named."""
-    values = []
-    for line, row in _rows(table):
+    values, begin = [], None
+    for line, row in _rows(path, table):
         if len(row) != len(table.names):
             raise RecordingError(
                 f"{path}, line {line}: {len(row)} cells, the first line has {len(table.names)}",
                 "one row a sample, a decimal point, no thousands separators",
             )
+        numbers = []
         for i in columns:
-            if not _is_number(row[i]) or not isfinite(float(row[i])):
-                raise RecordingError(
-                    f"{path}, line {line}, column '{table.names[i]}': '{row[i].strip()}' is not a finite number",
-                    "mend the row, or interpolate it: a row left out would shift time",
-                )
-        values.append([float(row[i]) for i in columns])
+            if i == table.time and not table.per_s:
+                begin = begin or _dated(path, line, row[i], None)
+                numbers.append((_dated(path, line, row[i], begin) - begin).total_seconds())
+            else:
+                numbers.append(_number(path, line, table.names[i], row[i].strip(), how.gaps in ("hold", "linear") and i != table.time))
+        values.append(numbers)
     return np.array(values)
 
 
-def _rows(table: Table) -> Iterator[tuple[int, list[str]]]:
-    rows = csv.reader(table.lines[table.start :], delimiter=table.delimiter)
-    for row in rows:
-        if "".join(row).strip():
-            yield table.start + rows.line_num, row
+def _number(path: Path, line: int, name: str, cell: str, fill: bool) -> float:
+    if cell.lower() in MISSING and fill:
+        return nan
+    if not _is_number(cell) or not isfinite(float(cell)):
+        way = FILL if cell.lower() in MISSING else "mend the row, or empty the cell"
+        what = f"{path}, line {line}, column '{name}': '{cell}' is not a finite number"
+        raise RecordingError(what, f"{way}: a row left out would shift time")
+    return float(cell)
+
+
+def _dated(path: Path, line: int, cell: str, begin: datetime | None) -> datetime:
+    found = _date(cell.strip())
+    if found is None or (begin and (found.tzinfo is None) != (begin.tzinfo is None)):
+        what = f"{path}, line {line}: '{cell.strip()}' is no date like the first one"
+        raise RecordingError(what, "2026-01-31 12:00:00.5, with or without a zone")
+    return found
+
+
+def _rows(path: Path, table: Table) -> Iterator[tuple[int, list[str]]]:
+    rows = csv.reader(table.lines[table.start :], delimiter=table.delimiter, skipinitialspace=True)
+    try:
+        for row in rows:
+            if "".join(row).strip():
+                yield table.start + rows.line_num, row
+    except csv.Error as e:
+        raise RecordingError(f"{path}, line {table.start + rows.line_num}: {e}", "one row a sample, and no stray quotes") from None
 
 
 def _is_number(text: str) -> bool:
@@ -114,37 +229,6 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _rate(path: Path, table: Table, stamps: np.ndarray) -> tuple[Fraction, tuple[str, ...]]:
-    """Rows a second, with a note on gaps."""
-    step = np.diff(stamps)
-    if len(stamps) < 2 or stamps[-1] <= stamps[0]:
-        what = f"{path}: its time stamps span no time, so that they give no rate"
-        raise RecordingError(what, "remove the column: the app's rate is taken then")
-    if (step < 0).any():
-        raise RecordingError(
-            f"{path}, line {_line(table, int(np.argmax(step < 0)) + 1)}: the time stamp goes back from {stamps[:-1][step < 0][0]:.10g} "
-            f"to {stamps[1:][step < 0][0]:.10g}",
-            "sort the rows, or cut the file where the clock was set",
-        )
-    grain = 1.0 if (stamps == np.floor(stamps)).all() else 0.0  # whole ticks: an interval may be one longer by rounding
-    gaps = np.flatnonzero(step > GAP * np.median(step) + grain) + 1
-    edges = [0, *gaps, len(stamps)]
-    start, end = max(itertools.pairwise(edges), key=lambda run: run[1] - run[0])
-    run = stamps[start:end] if end - start > 1 and stamps[end - 1] > stamps[start] else stamps
-    t, i = run - run.mean(), np.arange(len(run)) - (len(run) - 1) / 2
-    rate_hz = Fraction(float(t @ i / (t @ t) * table.ticks)).limit_denominator(1000)
-    if rate_hz <= 0:
-        raise RecordingError(f"{path}: its time stamps are more than 1000 s apart", "remove the column: the app's rate is taken then")
-    if not len(gaps):
-        return rate_hz, ()
-    worst = int(gaps[np.argmax(step[gaps - 1])])
-    gap = f"{step[worst - 1] / table.ticks:.3g} s before line {_line(table, worst)}"
-    return rate_hz, (f"{len(gaps)} gap{'s' * (len(gaps) > 1)} in its time stamps, the longest {gap}: later alerts come too early",)
-
-
 def _line(table: Table, row: int) -> int:
     """The line of the file that holds this row."""
-    for i, (line, _) in enumerate(_rows(table)):
-        if i == row:
-            return line
-    raise AssertionError("a row that was read has a line")
+    return next(line for i, (line, _) in enumerate(_rows(Path(), table)) if i == row)

@@ -1,7 +1,7 @@
-"""Truth: what is to be detected in a recording, in the format of MLPerf Tiny's streaming wake word.
+"""Truth: what is to be detected in a recording, in the format of MLPerf Tiny's streaming wake word or as a list of labels.
 
-A JSON list of `{"wav_file", "sample_rate", "length_sec", "detection_windows": [[start_s, end_s], ...]}`.
-Ours may add `"labels"`, one for each window; other readers pass over it.
+The first is a JSON list of `{"wav_file", "sample_rate", "length_sec", "detection_windows": [[start_s, end_s], ...]}`.
+Ours may add `"labels"`, one for each window; other readers pass over it.  The others are in labels.py.
 """
 
 from __future__ import annotations
@@ -12,29 +12,35 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tinystream.errors import RecordingError
+from tinystream.io.labels import is_track, read_label_table, read_track
 
 Window = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]  # start and end, seconds
 
 
 class Truth(BaseModel):
-    """What is to be detected in one recording; labels is empty where the file names none."""
+    """What is to be detected in one recording; labels is empty, and rate and length are None, where the file does not say."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, allow_inf_nan=False)
 
     recording: str = Field(alias="wav_file")
-    rate_hz: float = Field(alias="sample_rate", gt=0)
-    length_s: float = Field(alias="length_sec", gt=0)
+    rate_hz: float | None = Field(default=None, alias="sample_rate", gt=0)
+    length_s: float | None = Field(default=None, alias="length_sec", gt=0)
     windows: tuple[Window, ...] = Field(alias="detection_windows")
     labels: tuple[str, ...] = ()
 
 
+LISTS = {".csv": read_label_table, ".txt": read_track}
 _TRUTHS = TypeAdapter(tuple[Truth, ...])
 
 
 def truth_path(recording: Path) -> Path | None:
-    """`yes.truth.json` beside `yes.wav`, if it is there."""
-    path = recording.with_suffix(".truth.json")
-    return path if path.is_file() else None
+    """The first that lies beside `yes.wav`: `yes.truth.json`, `yes.truth.csv`, `yes_truth.csv`, `yes.labels.csv`, the track `yes.txt`."""
+    stem = recording.with_suffix("")
+    for ending in (".truth.json", ".truth.csv", "_truth.csv", ".labels.csv"):
+        if (path := stem.with_name(stem.name + ending)).is_file():
+            return path
+    path = recording.with_suffix(".txt")
+    return path if path != recording and path.is_file() and is_track(path) else None
 
 
 def find_truth(recording: Path, file: Path | None = None) -> Truth | None:
@@ -45,6 +51,9 @@ def find_truth(recording: Path, file: Path | None = None) -> Truth | None:
     path = file or truth_path(recording)
     if path is None:
         return None
+    if path.suffix.lower() in LISTS:
+        windows, labels = LISTS[path.suffix.lower()](path)
+        return Truth(wav_file=recording.name, detection_windows=windows, labels=labels)
     told = read_truth(path)
     found = [truth for truth in told if Path(truth.recording).name == recording.name]
     if len(found) != 1:
@@ -75,10 +84,9 @@ _EXAMPLE = '[{"wav_file": "yes.wav", "sample_rate": 16000, "length_sec": 10, "de
 
 def _check(path: Path, truth: Truth) -> None:
     for i, (start, end) in enumerate(truth.windows):
-        if not start < end <= truth.length_s:
-            raise RecordingError(
-                f"{path}: window {i} of {truth.recording}, [{start:g}, {end:g}], is not inside 0 to {truth.length_s:g} s", _EXAMPLE
-            )
+        if not start < end or (truth.length_s is not None and end > truth.length_s):
+            inside = f"0 to {truth.length_s:g} s" if truth.length_s is not None else "the recording"
+            raise RecordingError(f"{path}: window {i} of {truth.recording}, [{start:g}, {end:g}], is not inside {inside}", _EXAMPLE)
     if truth.labels and len(truth.labels) != len(truth.windows):
         raise RecordingError(
             f"{path}: {len(truth.labels)} labels for {len(truth.windows)} windows of {truth.recording}", "one label a window"

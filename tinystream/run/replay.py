@@ -13,7 +13,8 @@ import numpy as np
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import first_compiler
 from tinystream.errors import RecordingError
-from tinystream.io.recording import Recording, read_recording
+from tinystream.io.recording import Recording, read_as
+from tinystream.io.wanted import How, wanted_of
 from tinystream.plan.plan import Plan
 from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine, Runs
@@ -89,25 +90,12 @@ def replay(
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How recordings are read for an app.
-
-    resample: convert recordings of another rate.
-    channel:  channels or columns to take, in the app's order: names, or numbers from 0, with commas between them.
-    counts:   tables and arrays of floats hold the sensor's integers, not the source's unit.
-    """
-
-    resample: bool = False
-    channel: str | None = None
-    counts: bool = False
+class Reading(How):
+    """How recordings are read for an app."""
 
     def read(self, plan: Plan, path: Path) -> Recording:
         x = plan.x[0]
-        assert x.sample_hz is not None, "a source has a sample rate"
-        scale = 1.0 if self.counts else x.scale
-        recording = read_recording(
-            path, rate_hz=x.sample_hz, channels=x.channels, channel=self.channel, resample=self.resample, scale=scale
-        )
+        recording = read_as(path, wanted_of(x, plan.columns[0] if plan.columns else ()), self)
         if len(recording.samples) < x.shape[0]:
             what = f"{path} is too short: {len(recording.samples)} samples, a block of the app is {x.shape[0]}"
             raise RecordingError(what, "record for longer: a last block that is not full is left out")
