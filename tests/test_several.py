@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from command import tinystream
 from tiny_model import tiny_model
 
 from tinystream import App, Duty, Imu, Microphone, Model
@@ -17,14 +19,14 @@ from tinystream.detectors import Smoothed
 from tinystream.emit.compiler import compilers
 from tinystream.emit.emit import sources
 from tinystream.emit.host import build_stream, parse_stream
-from tinystream.errors import AppErrors, BuildError
+from tinystream.errors import AppErrors, BuildError, RecordingError
 from tinystream.firmware.board import find_board
 from tinystream.firmware.emulated import Emulated
 from tinystream.firmware.project import check_board
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
-from tinystream.run.replay import blocks_of, replay
+from tinystream.run.replay import Reading, blocks_of, recordings_of, replay
 from tinystream.run.trace import Recorder, events
 from tinystream.stages import Every, Hold, Stack
 
@@ -306,3 +308,95 @@ def test_a_board_refuses_what_its_loop_does_not_have(folder):
         check_board(two, find_board("posix"))
     with pytest.raises(BuildError, match="the records of boards tell one scale of scores, the detectors of guarded have 2"):
         check_board(plan_file(folder), find_board("posix"))
+
+
+# --- recordings ---------------------------------------------------------------------------------------------------
+
+TWO = """\
+name = "two"
+
+[[source]]
+kind = "microphone"
+name = "mic"
+rate_hz = 1000
+block_ms = 5
+
+[[source]]
+kind = "imu"
+name = "motion"
+rate_hz = 50
+axes = ["x", "y", "z"]
+range_g = 4
+block_ms = 60
+
+[[stage]]
+kind = "hold"
+from = ["motion", "mic"]
+
+[[stage]]
+kind = "gate"
+from = "mic"
+open_db = -20
+
+[[detect]]
+name = "loud"
+kind = "limits"
+from = "hold"
+classes = ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+labels = ["g"]
+threshold = 1.5
+"""
+
+
+@pytest.fixture
+def pump(tmp_path) -> Path:
+    """An app of two sources, and a recording of each."""
+    (tmp_path / "app.toml").write_text(TWO)
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "pump7.mic.wav", rng.integers(-9000, 9000, 1210).astype(np.int16), 1000)
+    motion = rng.normal((0, 0, 1), 0.1, (60, 3))
+    motion[40:, 0] += 2
+    rows = [f"{20 * i},{x:.4f},{y:.4f},{z:.4f}" for i, (x, y, z) in enumerate(motion)]
+    (tmp_path / "pump7.motion.csv").write_text("\n".join(["timestamp,accX,accY,accZ", *rows]) + "\n")
+    return tmp_path
+
+
+def test_a_recording_of_two_sources_is_two_files_side_by_side(pump):
+    plan = plan_file(pump)
+    assert recordings_of(plan, [pump]) == recordings_of(plan, [pump / "pump7.motion.csv"]) == [pump / "pump7.mic.wav"]
+    given = Reading().read(plan, pump / "pump7.mic.wav")
+    assert [one.shape for one in given.samples] == [(1210,), (60, 3)]
+    (event,) = replay(plan, Engine(plan), given.samples).events
+    assert (event.label, event.sample) == ("g", 840), "block 14 of the motion is there at 0.84 s"
+    assert event.score == pytest.approx(2, abs=0.3)
+
+
+def test_replay_and_verify_take_it_from_the_command_line(pump, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pump / "cache"))
+    done = tinystream("replay", str(pump), str(pump / "pump7.mic.wav"))
+    assert done.code == 0 and '"label":"g"' in done.out.replace(" ", "")
+    proved = tinystream("verify", str(pump), str(pump / "pump7.mic.wav"))
+    assert proved.code == 0 and "identical" in proved.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: (folder / "pump7.motion.csv").unlink(), "pump7 has no file of the source 'motion'"),
+        (lambda folder: (folder / "pump7.mic.wav").rename(folder / "pump7.wav"), "pump7.wav does not say which source it is of"),
+        (lambda folder: soundfile.write(folder / "pump7.mic.flac", np.zeros(9, np.int16), 1000), "pump7 has two files of 'mic'"),
+    ],
+)
+def test_a_set_that_is_not_whole_is_refused_by_name(change, said, pump):
+    change(pump)
+    with pytest.raises(RecordingError, match=said):
+        plan = plan_file(pump)
+        for path in recordings_of(plan, [path for path in pump.iterdir() if path.suffix in (".wav", ".csv", ".flac")]):
+            Reading().read(plan, path)
+
+
+def test_power_and_live_runs_say_that_they_know_one_source(pump):
+    for words in (["run", str(pump)], ["power", str(pump), "--board", "nrf52840_dk", "--battery", "2xAA", str(pump / "pump7.mic.wav")]):
+        done = tinystream(*words)
+        print(done.err)
+        assert done.code == 1 and "2 sources" in done.err

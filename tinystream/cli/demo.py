@@ -11,10 +11,9 @@ from tinystream.app.sinks import Mqtt
 from tinystream.cli.shared import AppPath, EngineChoice, EngineOption, Recordings, cli, count, progress_bar, send, tell
 from tinystream.errors import TinystreamError
 from tinystream.io.broker import HOST, EmbeddedBroker
-from tinystream.io.recording import find_recordings
 from tinystream.io.sink import open_sinks
 from tinystream.run.demo import Subscriber
-from tinystream.run.replay import Reading, make_engine, replay
+from tinystream.run.replay import Reading, blocks_of, make_engine, recordings_of, replay
 from tinystream.run.trace import Event
 
 
@@ -24,13 +23,13 @@ def demo(app: AppPath, recordings: Recordings, engine: EngineOption = EngineChoi
 
     The broker lives in this process; what is printed is what a subscriber received from it.
     """
-    plan, paths, topics = plan_file(app), find_recordings(recordings), [sink for sink in load(app).sinks if isinstance(sink, Mqtt)]
+    plan, topics = plan_file(app), [sink for sink in load(app).sinks if isinstance(sink, Mqtt)]
     if not topics:
         what = f"{plan.name} has no sink of kind 'mqtt', so nothing would be published"
         raise TinystreamError(what, '[[sink]], kind = "mqtt", topic = "home/{app}/{label}"')
-    runs = make_engine(plan, engine.value)
+    runs, paths = make_engine(plan, engine.value), recordings_of(plan, recordings)
     inputs = [Reading().read(plan, path) for path in paths]
-    blocks = sum(len(recording.samples) // plan.x[0].shape[0] for recording in inputs)
+    blocks = sum(blocks_of(plan, recording.samples).beats for recording in inputs)
     tell(f"{plan.name}: {plan.says}  ({len(plan.steps)} steps, {runs.name} engine)")
     with EmbeddedBroker() as broker, Subscriber(HOST, broker.port) as subscriber:
         began, sent = time.perf_counter(), 0

@@ -45,7 +45,6 @@ from tinystream.cli.shared import (
 )
 from tinystream.errors import AppError, TinystreamError
 from tinystream.firmware.cross import cross_compiler
-from tinystream.io.recording import find_recordings
 from tinystream.plan.plan import Plan
 from tinystream.power import counts as replayed
 from tinystream.power.battery import find_pack
@@ -62,7 +61,7 @@ from tinystream.power.report import estimate_as_dict
 from tinystream.power.sweep import Sweep, settings
 from tinystream.power.timeline import timeline as drawn
 from tinystream.power.traces import read_trace
-from tinystream.run.replay import Reading, blocks_of, make_engine
+from tinystream.run.replay import Reading, blocks_of, make_engine, recordings_of
 
 WIDTH = 100
 SMALL = 0.03
@@ -191,8 +190,8 @@ def power(
     )
     check(setup, plan)
     how = Reading(resample, channel, counts, unit, gaps.value, key)
-    paths = find_recordings(recordings)
-    x = [how.read(plan, path).samples for path in paths]
+    paths = recordings_of(plan, recordings)
+    x = [how.read(plan, path).alone for path in paths]
     if knobs:
         choices = settings(definition, setup, knobs, float(plan.x[0].rate_hz))
         truths = truths_of(paths, truth, knobs, plot or [], bool(plan.detections))

@@ -33,13 +33,13 @@ from tinystream.cli.shared import (
     send,
     tell,
 )
+from tinystream.errors import RecordingError
 from tinystream.io.delivery import encode
 from tinystream.io.live import Live, Microphone, Paced, Pipe
-from tinystream.io.recording import find_recordings
 from tinystream.io.sink import open_sinks
 from tinystream.plan.plan import Plan
 from tinystream.run.live import ended_by_signal, run_live, uninterrupted
-from tinystream.run.replay import Reading, make_engine, ready, replay_files
+from tinystream.run.replay import Reading, make_engine, ready, recordings_of, replay_files
 from tinystream.run.trace import Event, trace_paths
 
 
@@ -68,7 +68,8 @@ def replay_command(
     """
     if broker and not publish:
         raise typer.BadParameter("--broker is where --publish sends the alerts; give both, or neither")
-    plan, definition, paths = plan_file(app), load(app), find_recordings(recordings)
+    plan, definition = plan_file(app), load(app)
+    paths = recordings_of(plan, recordings)
     if publish and not other_sinks(definition.sinks):
         tell(f"note: {plan.name} has no sink but standard output: nothing is published")
     saved = dict(zip(paths, trace_paths(trace, paths))) if trace else {}
@@ -137,8 +138,11 @@ def run(
 def live_source(plan: Plan, source: str, device: str | None, how: Reading) -> Live:
     x = plan.x[0]
     assert x.sample_hz is not None, "a source has a sample rate"
+    if len(plan.x) > 1:
+        what = f"{plan.name} reads {len(plan.x)} sources, and a live run one"
+        raise RecordingError(what, "tinystream replay takes recordings of them all")
     if source == "mic":
         return Microphone(x.sample_hz, x.shape[0], x.channels, int(device) if device and device.isdigit() else device)
     if source == "-":
         return Pipe(sys.stdin.buffer, x.shape[0], x.channels)
-    return Paced(how.read(plan, Path(source)).samples, x.sample_hz, x.shape[0])
+    return Paced(how.read(plan, Path(source)).alone, x.sample_hz, x.shape[0])

@@ -31,9 +31,8 @@ from tinystream.errors import DifferenceError
 from tinystream.firmware.certificate import AGAIN, certificate, read, recheck, tools, values, writable, write
 from tinystream.firmware.engines import NATIVE, PYTHON, firmware
 from tinystream.firmware.prove import Heard, Proving, prove
-from tinystream.io.recording import find_recordings
 from tinystream.plan.plan import Plan
-from tinystream.run.replay import Reading
+from tinystream.run.replay import Reading, recordings_of
 
 
 @cli.command("verify")
@@ -70,9 +69,10 @@ def verify_command(
     if check:
         if core or certificate_file or reading != Reading():
             raise typer.BadParameter("--check takes engines and the way to read recordings from the certificate; give nothing else")
-        check_again(check, app, find_recordings(recordings), jobs or os.cpu_count() or 1, as_json)
+        check_again(check, app, recordings, jobs or os.cpu_count() or 1, as_json)
         return
-    plan, paths = plan_file(app), find_recordings(recordings)
+    plan = plan_file(app)
+    paths = recordings_of(plan, recordings)
     specs = [PYTHON, NATIVE, *firmware(core, compiler, optimise)]
     if certificate_file:
         writable(certificate_file, paths)
@@ -93,9 +93,10 @@ def verify_command(
         print(f"identical: {words(plan, heard)}, python against {engines}")
 
 
-def check_again(path: Path, app: Path, paths: list[Path], jobs: int, as_json: bool) -> None:
+def check_again(path: Path, app: Path, recordings: list[Path], jobs: int, as_json: bool) -> None:
     """Whatever of the certificate no longer holds, all of it, as one error."""
     what, plan = read(path), plan_file(app)
+    paths = recordings_of(plan, recordings)
     with progress_bar("check", len(what.engines) * len(what.recordings)) as advance:
         problems = list(recheck(what, plan, app.absolute(), paths, jobs, advance))
     for tool, now in tools().items():

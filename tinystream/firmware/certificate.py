@@ -19,6 +19,7 @@ from tinystream.emit.templates import kernels_version
 from tinystream.errors import BuildError, TinystreamError, writing
 from tinystream.firmware.engines import PYTHON, Spec
 from tinystream.firmware.prove import Heard, Proving
+from tinystream.io.several import fingerprint
 from tinystream.plan.plan import Plan
 from tinystream.run.replay import Reading
 
@@ -153,7 +154,7 @@ def read(path: Path) -> Certificate:
 def recheck(what: Certificate, plan: Plan, app: Path, given: Sequence[Path], jobs: int, progress: Callable[[int], None]) -> Iterator[str]:
     """All that no longer holds, in words.  plan: of the app."""
     yield from of_itself(what, plan)
-    there = dict(matched(what, given))
+    there = dict(matched(what, given, plan.names))
     yield from (f"recording {lost(file, given)}" for file in what.recordings if file not in there)
     specs = []
     for engine in what.engines:
@@ -186,9 +187,9 @@ def of_itself(what: Certificate, plan: Plan) -> Iterator[str]:
         yield f"compared says {what.compared}, its recordings have {values(what.recordings.values())} values"
 
 
-def matched(what: Certificate, given: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+def matched(what: Certificate, given: Sequence[Path], names: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """The given files that are recordings of the certificate, by their bytes: (its name for one, where it is)."""
-    by_bytes = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in given}
+    by_bytes = {fingerprint(path, names): path for path in given}
     return ((file, by_bytes[heard.sha256]) for file, heard in what.recordings.items() if heard.sha256 in by_bytes)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from tinystream.app.planning import plan_file
 from tinystream.errors import DifferenceError
 from tinystream.firmware.engines import PYTHON, Spec
+from tinystream.io.several import fingerprint
 from tinystream.plan.plan import Plan
 from tinystream.run.pool import spread
 from tinystream.run.replay import CHUNK, Reading, Runs, blocks_of
@@ -115,7 +115,8 @@ def _hear(app: Path, reading: Reading, work: tuple[Spec, Path]) -> Heard:
     for i, step in enumerate(plan.steps):
         outputs = recorder.outputs[i]
         steps[step.name] = StepDigest(outputs, outputs * step.y.size, digests[step.name])
-    return Heard(hashlib.sha256(path.read_bytes()).hexdigest(), len(samples), x.beats, steps)
+    heard = samples[0] if isinstance(samples, tuple) else samples
+    return Heard(fingerprint(path, plan.names), len(heard), x.beats, steps)
 
 
 @cache

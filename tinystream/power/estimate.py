@@ -359,6 +359,9 @@ class _Sum:
 
 def check(setup: Setup, plan: Plan) -> None:
     """PowerError where what is wired together does not fit the app, or each other."""
+    if len(plan.x) > 1:
+        what = f"{plan.name} has {len(plan.x)} sources, {', '.join(plan.names)}, and one sensor is estimated"
+        raise PowerError(what, "estimate an app for each source, and add what the second sensor draws")
     board, sensor, cell, rate_hz = setup.board, setup.sensor, setup.pack.cell, float(plan.x[0].sample_hz or 0)
     mode = board.find_mode(setup.mode)
     board.check_clock(mode, setup.clock_hz or board.board.clock_hz)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -13,9 +13,11 @@ import numpy as np
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import first_compiler
 from tinystream.errors import RecordingError
-from tinystream.io.recording import Recording, read_as
+from tinystream.io.recording import Recording, find_recordings, read_as
+from tinystream.io.several import beside, sets_among
 from tinystream.io.wanted import How, wanted_of
-from tinystream.plan.plan import Plan
+from tinystream.plan.plan import Column, Plan
+from tinystream.plan.signal import Signal
 from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine, Runs
 from tinystream.run.native import Native
@@ -93,13 +95,47 @@ def replay(
 class Reading(How):
     """How recordings are read for an app."""
 
-    def read(self, plan: Plan, path: Path) -> Recording:
-        x = plan.x[0]
-        recording = read_as(path, wanted_of(x, plan.columns[0] if plan.columns else ()), self)
+    def read(self, plan: Plan, path: Path) -> Given:
+        """A recording; of an app with several sources, the one that this file of its first source belongs to."""
+        paths = beside(path, plan.names) if plan.names else (path,)
+        columns = plan.columns or ((),) * len(plan.x)
+        found = [self._one(one, x, mine) for one, x, mine in zip(paths, plan.x, columns, strict=True)]
+        if len(found) == 1:
+            return Given(found[0].samples, found[0].notes, found[0].seconds)
+        notes = [f"{name}: {note}" for name, recording in zip(plan.names, found) for note in recording.notes]
+        lengths = [recording.seconds for recording in found]
+        block_s = max(float(1 / x.rate_hz) for x in plan.x)
+        if max(lengths) - min(lengths) > block_s:
+            told = ", ".join(f"{name} {length:.6g} s" for name, length in zip(plan.names, lengths))
+            notes.append(f"its files are of different length, and what is longer is left out: {told}")
+        return Given(tuple(recording.samples for recording in found), tuple(notes), min(lengths))
+
+    def _one(self, path: Path, x: Signal, columns: tuple[Column, ...]) -> Recording:
+        recording = read_as(path, wanted_of(x, columns), self)
         if len(recording.samples) < x.shape[0]:
             what = f"{path} is too short: {len(recording.samples)} samples, a block of the app is {x.shape[0]}"
             raise RecordingError(what, "record for longer: a last block that is not full is left out")
         return recording
+
+
+class Given(NamedTuple):
+    """A recording as an app is given it, and what was assumed or converted when it was read."""
+
+    samples: Samples
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def alone(self) -> np.ndarray:
+        """The samples of an app that has one source."""
+        assert isinstance(self.samples, np.ndarray), "the app has several sources"
+        return self.samples
+
+
+def recordings_of(plan: Plan, paths: Iterable[Path]) -> list[Path]:
+    """Files as they are named, and all recordings inside the folders; of several sources, the files of the first."""
+    found = find_recordings(paths)
+    return sets_among(found, plan.names) if plan.names else found
 
 
 class Replayed(NamedTuple):
