@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -76,13 +77,15 @@ def replay_command(
     sinks = open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker)
     if jobs == 1:
         ready(app.absolute(), engine.value)  # compiled now, so that the speed told below is that of the replay
-    began, heard_s, events = time.perf_counter(), 0.0, 0
+    began, heard_s, events, said = time.perf_counter(), 0.0, 0, Counter[str]()
     with sinks, progress_bar("replay", len(paths)) as advance:
         how = Reading(resample, channel, counts, unit, gaps.value, key)
         traces = replay_files(app.absolute(), paths, engine.value, how, jobs, "scores" if trace else "events")
         for path, (done, notes) in zip(paths, traces):
+            said.update(notes)
             for note in notes:
-                tell(f"note: {path}: {note}")
+                if said[note] == 1:
+                    tell(f"note: {path}: {note}")
             with uninterrupted():
                 for event in done.events:
                     print(encode(event.as_dict()), flush=True)
@@ -92,6 +95,9 @@ def replay_command(
             heard_s += seconds(plan, done)
             events += len(done.events)
             advance(1)
+    for note, times in said.items():
+        if times > 1:
+            tell(f"note: {count(times - 1, 'more recording')}: {note}")
     took = time.perf_counter() - began
     heard = f"{heard_s:.1f} s of {count(len(paths), 'recording')}"
     tell(f"{count(events, 'event')} in {heard}, {heard_s / took:.0f}x real time")

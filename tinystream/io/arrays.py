@@ -28,18 +28,27 @@ def read_array(path: Path, wanted: Wanted, how: How) -> Content:
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as e:
         what = "holds Python objects, which are not loaded" if "allow_pickle" in str(e) else f"cannot be read: {_first_line(e)}"
         raise RecordingError(f"{path} {what}", "numpy.save(path, samples.astype('int16'))") from None
+    if wanted.frame:
+        return _frames(path, x, wanted.frame, rate_hz)
     if x.ndim not in (1, 2):
         raise RecordingError(f"{path} has {x.ndim} axes: a recording is [n] or [n, channels]", "numpy.save(path, x.reshape(-1, channels))")
     x = x.reshape(len(x), -1) if x.size else x.reshape(0, x.shape[1] if x.ndim == 2 else 1)
     picked = chosen(path, [str(i) for i in range(x.shape[1])], wanted, how)
-    return Content(numbers(path, x[:, picked.columns]), rate_hz=rate_hz)
+    return Content(_numbers(path, x[:, picked.columns], how), rate_hz=rate_hz)
 
 
-def numbers(path: Path, x: np.ndarray) -> np.ndarray:
-    """int16 counts as they are, finite floats as float64; RecordingError for what else an array may hold."""
-    if x.dtype == np.int16:
+def _frames(path: Path, x: np.ndarray, size: tuple[int, int], rate_hz: Fraction | None) -> Content:
+    if x.dtype != np.uint8 or x.ndim != 3 or x.shape[1:] != size:
+        what = f"{path} holds {x.dtype} of shape {'x'.join(map(str, x.shape))}, the app's camera gives {size[1]}x{size[0]}"
+        raise RecordingError(what, f"an array of uint8 [n, {size[0]}, {size[1]}]")
+    return Content(x, rate_hz=rate_hz)
+
+
+def _numbers(path: Path, x: np.ndarray, how: How) -> np.ndarray:
+    """int16 counts as they are, finite floats as float64, other integers where a person says what they are; RecordingError for the rest."""
+    if x.dtype == np.int16 and how.unit is None:
         return x
-    if x.dtype.kind != "f":
+    if x.dtype.kind != "f" and not (x.dtype.kind in "iu" and (how.counts or how.unit)):
         raise RecordingError(f"{path} holds {x.dtype}: int16 counts or floats are read", "numpy.save(path, x.astype('int16'))")
     if not np.isfinite(x).all():
         at = int(np.argmin(np.isfinite(x).all(axis=1)))

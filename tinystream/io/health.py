@@ -12,6 +12,7 @@ from tinystream.io.wanted import Wanted
 
 LIVELY = ("acceleration", "angular rate", "full scale")  # a sound sensor of these is never still
 STUCK = 100  # equal samples in a row, and a second of them
+CLIPPED = 3  # samples at full scale in a row: a loud moment touches it once
 COARSE = 3  # values in all
 FEW = 10  # samples from which a word on their values is worth it
 GRAVITY = (0.7, 1.5)  # g: of a sensor that moves it is a little less, with an offset a little more
@@ -32,10 +33,13 @@ def _channel(x: np.ndarray, name: str, scale: float, unit: str, rate_hz: float) 
     if x.min() == x.max():
         yield f"{name} is stuck at {x[0] * scale:.4g} {unit} throughout".replace("  ", " ")
         return
-    if dimension(unit) not in LIVELY:
-        return
     edges = np.flatnonzero(np.diff(x, prepend=x[0] ^ 1, append=x[-1] ^ 1))
     runs = np.diff(edges)
+    at_rail = runs[((x[edges[:-1]] == 32767) | (x[edges[:-1]] == -32768)) & (runs >= CLIPPED)]
+    if len(at_rail):
+        yield f"{name} is clipped: {at_rail.sum()} samples lie at full scale, {CLIPPED} or more in a row"
+    if dimension(unit) not in LIVELY:
+        return
     longest = int(np.argmax(runs))
     if runs[longest] >= max(STUCK, rate_hz):
         at = edges[longest]

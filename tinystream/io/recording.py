@@ -22,7 +22,7 @@ from tinystream.io.matlab import read_matlab
 from tinystream.io.parquet import read_parquet
 from tinystream.io.sds import read_sds
 from tinystream.io.sound import read_sound
-from tinystream.io.stamps import measured, stray
+from tinystream.io.stamps import in_their_unit, measured, stray
 from tinystream.io.table import read_table
 from tinystream.io.truth import truth_path
 from tinystream.io.wanted import How, Wanted
@@ -93,7 +93,7 @@ def read_as(path: str | Path, wanted: Wanted, how: How = How()) -> Recording:  #
     content = _read(_regular(path), wanted, how)
     if not len(content.values):
         raise RecordingError(f"{path} holds no samples", "record it again")
-    content = _timed(path, content, how)
+    content = _timed(path, content, wanted, how)
     if wanted.frame:
         return _frames(path, content, wanted)
     content = _counted(path, content, wanted, how)
@@ -107,12 +107,13 @@ def read_as(path: str | Path, wanted: Wanted, how: How = How()) -> Recording:  #
     return Recording(path, x, rate_hz, clipped, content.saturated, truth_path(path), notes, content.label)
 
 
-def _timed(path: Path, content: Content, how: How) -> Content:
+def _timed(path: Path, content: Content, wanted: Wanted, how: How) -> Content:
     """The content with what its time stamps tell: rate, jitter and gaps."""
     if content.stamps is None:
         return without_gaps(path, content, (), how.gaps)
-    found = measured(path, content.stamps)
-    content = without_gaps(path, replace(content, notes=(*content.notes, *stray(found))), found.gaps, how.gaps)
+    stamps, notes = in_their_unit(content.stamps, measured(path, content.stamps).rate_hz, wanted.rate_hz)
+    found = measured(path, stamps)
+    content = without_gaps(path, replace(content, notes=(*content.notes, *notes, *stray(found))), found.gaps, how.gaps)
     if content.rate_hz is None:
         return replace(content, rate_hz=found.rate_hz, measured="time stamps")
     if abs(found.rate_hz - content.rate_hz) <= NEAR * content.rate_hz:

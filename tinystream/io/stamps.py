@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +25,14 @@ class Stamps:
     ticks: float64 [m], as they are in the file; per_s of them a second.
     first: index of the sample that each stamp belongs to, rising.
     place: where stamp i is, for people, such as "line 17".
+    guessed: per_s is what is usual, the file does not say it.
     """
 
     ticks: np.ndarray
     per_s: float
     first: np.ndarray
     place: Callable[[int], str]
+    guessed: bool = False
 
 
 class Gap(NamedTuple):
@@ -70,6 +72,16 @@ def measured(path: Path, stamps: Stamps) -> Measured:
     jitter = strays if strays > max(0.4 * grain, UNEVEN * period) else 0.0
     gaps = [Gap(int(at[i]), int(n), float(t[i] - t[i - 1]) / stamps.per_s, stamps.place(int(i))) for i, n in zip(real, lost[lost > 0])]
     return Measured(rate_hz.limit_denominator(1000 if rate_hz > 1 else 10**6), 1000 * jitter / stamps.per_s, tuple(gaps))
+
+
+def in_their_unit(stamps: Stamps, found: Fraction, wanted_hz: Fraction | None) -> tuple[Stamps, tuple[str, ...]]:
+    """The stamps in another unit than the usual one, with a note, where in that one alone they give the app's rate."""
+    if not stamps.guessed or wanted_hz is None:
+        return stamps, ()
+    for per_s, name in ((1, "s"), (10**3, "ms"), (10**6, "us"), (10**9, "ns")):
+        if per_s != stamps.per_s and abs(found * per_s / Fraction(stamps.per_s) - wanted_hz) <= wanted_hz / 50:
+            return replace(stamps, per_s=per_s), (f"its time stamps are taken as {name}: so they fit the app's rate",)
+    return stamps, ()
 
 
 def _check(path: Path, stamps: Stamps) -> None:

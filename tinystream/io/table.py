@@ -47,7 +47,7 @@ def read_table(path: Path, wanted: Wanted, how: How) -> Content:
     A column `timestamp` (milliseconds, as Edge Impulse writes it), `time` (seconds), either with a unit, or of dates gives the rate.
     """
     table = _open(path)
-    others = [i for i in range(len(table.names)) if i != table.time]
+    others = [i for i, name in enumerate(table.names) if i != table.time and name]
     picked = chosen(path, [table.names[i] for i in others], wanted, how)
     columns = [others[i] for i in picked.columns]
     values = _values(path, table, [*columns, *([] if table.time is None else [table.time])], how)
@@ -55,7 +55,8 @@ def read_table(path: Path, wanted: Wanted, how: How) -> Content:
     notes = (*table.notes, *picked.notes)
     if table.time is None or not len(values):
         return Content(x, picked.units, notes=notes)
-    stamps = Stamps(values[:, -1], table.per_s or 1, np.arange(len(x)), lambda row: f"line {_line(table, row)}")
+    name = table.names[table.time]
+    stamps = Stamps(values[:, -1], table.per_s or 1, np.arange(len(x)), lambda row: f"line {_line(table, row)}", name.lower() in TIMES)
     return Content(x, picked.units, stamps=stamps, notes=notes)
 
 
@@ -77,9 +78,10 @@ def _open(path: Path) -> Table:
     if not header and len(names) != len(cells):
         names = [str(i) for i in range(len(cells))]
     below = next((_cells(line, delimiter) for line in lines[start:] if line.strip()), [])
-    notes: tuple[str, ...] = ()
     if header and len(below) == len(names) + 1:
-        names, notes = ["", *names], ("its rows begin with a column that the header leaves out",)
+        names = ["", *names]
+    names = ["" if name.startswith("Unnamed: ") else name for name in names]
+    notes = ("a column without a name is left out: it numbers the rows",) if "" in names else ()
     time, per_s = _time(path, names, below)
     return Table(lines, start, delimiter, names, time, per_s, notes)
 
