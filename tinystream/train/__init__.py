@@ -1,0 +1,1 @@
+"""What is fitted to recordings on a desk, and becomes numbers of stages."""
