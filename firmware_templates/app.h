@@ -24,7 +24,7 @@ void ${name}_reset(void);
 
 /* ${pushed} */
 ${given} ${name}_push(${inputs}, struct ts_event ${taken});
-
+${learnt}
 #ifdef __cplusplus
 }
 #endif

@@ -32,3 +32,4 @@ ${given} ${name}_push(${inputs}, struct ts_event ${taken})
 {
 ${calls}
 }
+${learnt}

@@ -12,6 +12,7 @@ from tinystream.emit.compiler import compilers
 from tinystream.emit.host import build_stream, parse_stream
 from tinystream.plan.plan import plan_stage
 from tinystream.run.engine import Engine
+from tinystream.run.learnt import begin
 from tinystream.run.native import Native
 
 COMPILERS = {c.name: c for c in compilers()}
@@ -51,9 +52,8 @@ def test_outputs_do_not_depend_on_chunking_nor_on_the_first_life(module, i):
     x = blocks(module, signals, seed=1)
     whole, engine = Engine(plan).push(*x), Engine(plan)
     engine.push(*x)
-    engine.reset()
     for size in (1, 7):
-        engine.reset()
+        begin(plan, engine)
         parts = [engine.push(*(b[j : j + size] for b in x)) for j in range(0, len(x[0]), size)]
         for index in whole:
             np.testing.assert_array_equal(np.concatenate([p[index].when for p in parts]), whole[index].when)

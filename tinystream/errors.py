@@ -6,6 +6,7 @@
     ├── ModelError          a .tflite file that cannot be read or compiled
     ├── RecordingError      a recording that cannot be replayed as it is
     ├── SinkError           alerts that could not be delivered
+    ├── LearntError         what was learnt by another app, or was damaged since
     ├── BuildError          a C compiler or an emulator that is missing or failed
     ├── FirmwareError       generated code that stopped or hung on an emulated core
     └── DifferenceError     two engines, or an engine and a certificate, that do not agree; exit code 3
@@ -101,6 +102,10 @@ class SinkError(TinystreamError):
         super().__init__(what, help)
         self.delivered = delivered
         self.undelivered = undelivered
+
+
+class LearntError(TinystreamError):
+    """What was learnt by another app, or was damaged since: it cannot be restored."""
 
 
 class BuildError(TinystreamError):

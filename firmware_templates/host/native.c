@@ -40,3 +40,4 @@ void ts_native_push(uint32_t blocks, ${inputs}, struct ts_output *wanted)
         (void)${name}_push(${advance}, event);
     }
 }
+${learnt}

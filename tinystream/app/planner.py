@@ -40,7 +40,7 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Detector, Fitted, Stage
 
 TAKEN = C_WORDS | words("""
-    arena block bool event false main memset now sequence source true x y
+    arena block bool event false learnt_definition main memset now sequence source true x y
     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t
 """)
 """What no stage may be called: words of C, names inside every generated file, and "source"."""

@@ -81,7 +81,7 @@ def replay_command(
     with sinks, progress_bar("replay", len(paths)) as advance:
         how = Reading(resample, channel, counts, unit, gaps.value, key)
         traces = replay_files(app.absolute(), paths, engine.value, how, jobs, "scores" if trace else "events")
-        for path, (done, notes) in zip(paths, traces):
+        for path, (done, notes, learnt) in zip(paths, traces):
             said.update(notes)
             for note in notes:
                 if said[note] == 1:

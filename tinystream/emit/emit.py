@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tinystream import __version__
+from tinystream.emit.learnt import learnt_defines, learnt_event, learnt_headers, learnt_interface, learnt_wiring
 from tinystream.emit.templates import event_header, event_version, header, kernels_version, template, templates
 from tinystream.errors import ModelError, writing
 from tinystream.plan.plan import Detection, Plan
@@ -52,7 +53,8 @@ def sources(plan: Plan, form: Form = "groups") -> dict[str, str]:
         includes="\n".join(f'#include "{path.name}"' for path in needed),
         wiring=wiring(plan),
     )
-    return {**texts, f"{plan.name}.c": source, f"{plan.name}.h": interface(plan, '#include "ts_event.h"'), **tables(plan)}
+    head = interface(plan, learnt_event(plan, '#include "ts_event.h"', whole=False))
+    return {**texts, f"{plan.name}.c": source, f"{plan.name}.h": head, **tables(plan)}
 
 
 def arranged(plan: Plan, form: Form) -> Plan:
@@ -65,7 +67,7 @@ def arranged(plan: Plan, form: Form) -> Plan:
 
 def headers(plan: Plan) -> list[Path]:
     """The kernels that the wiring of a plan names."""
-    return list(dict.fromkeys([templates() / "kernels/ts_fixed.h", *(header(step) for step in plan.steps)]))
+    return list(dict.fromkeys([templates() / "kernels/ts_fixed.h", *(header(step) for step in plan.steps), *learnt_headers(plan)]))
 
 
 def plain(path: Path) -> str:
@@ -105,12 +107,13 @@ def wiring(plan: Plan, declared: str = "") -> str:
         clock="static uint32_t sequence;\nstatic uint64_t block;\n" if plan.detections else "",
         reset="\n".join(reset(plan)) or "    /* nothing is remembered */",
         calls="\n".join(calls(plan)),
+        learnt=learnt_wiring(plan),
     )
 
 
 def interface(plan: Plan, event: str) -> str:
     """The header.  event: where it has struct ts_event from."""
-    return template("app.h").substitute(about(plan), event=event, defines="\n".join(defines(plan)))
+    return template("app.h").substitute(about(plan), event=event, defines="\n".join(defines(plan)), learnt=learnt_interface(plan))
 
 
 def defines(plan: Plan) -> Iterator[str]:
@@ -125,6 +128,7 @@ def defines(plan: Plan) -> Iterator[str]:
             rows.append((name.replace("BLOCK", "SAMPLE_HZ"), x.sample_hz, "moments a second" if len(x.shape) > 1 else "values a second"))
     rows.append(("BLOCK_US", round(1_000_000 / plan.x[0].rate_hz), "from one block to the next"))
     rows.append(("RAM_BYTES", plan.ram_bytes, "static, on a 32-bit core"))
+    rows += learnt_defines(plan)
     rows.append(("STEPS", len(plan.steps), "that TS_AFTER may look at"))
     rows += scores(plan)
     rows.append(("LABELS", f"{{ {', '.join(map(string, plan.labels or ('',)))} }}", ""))
@@ -253,7 +257,7 @@ def reset(plan: Plan) -> Iterator[str]:
         if not step.state:
             continue
         for n, v in step.state.items():
-            if not isinstance(v, np.ndarray):
+            if not isinstance(v, np.ndarray) or n in step.learnt:
                 continue
             name = f"{step.name}_{n}"
             if f"{n}_start" in step.stored and v.any():
@@ -264,7 +268,7 @@ def reset(plan: Plan) -> Iterator[str]:
                 yield f"    memset({name}, 0, sizeof {name});"
             else:
                 yield f"    for (size_t i = 0; i < {v.size}; i++) {name}[i] = {number(v.flat[0])};"
-        members = [f".{n} = {f'{step.name}_{n}' if isinstance(v, np.ndarray) else number(v)}" for n, v in step.state.items()]
+        members = [f".{n} = {start(step, n)}" for n in step.state]
         line = f"    {step.name}_state = (struct ts_{step.kind}_state){{"
         if len(line) + sum(len(m) + 2 for m in members) <= WIDTH - 3:
             yield f"{line} {', '.join(members)} }};"
@@ -273,6 +277,14 @@ def reset(plan: Plan) -> Iterator[str]:
     if plan.detections:
         yield "    sequence = 0;"
         yield "    block = 0;"
+
+
+def start(step: Step, member: str) -> str:
+    """What a reset gives a member of the state: a learnt one keeps what it has."""
+    value = step.state[member]
+    if isinstance(value, np.ndarray):
+        return f"{step.name}_{member}"
+    return f"{step.name}_state.{member}" if member in step.learnt else number(value)
 
 
 def calls(plan: Plan) -> Iterator[str]:

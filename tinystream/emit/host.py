@@ -9,6 +9,7 @@ import numpy as np
 
 from tinystream.emit.compiler import SANITIZERS, WARNINGS, Compiler
 from tinystream.emit.emit import emit, input_names
+from tinystream.emit.learnt import learnt_native
 from tinystream.emit.templates import template
 from tinystream.plan.plan import Plan
 from tinystream.plan.step import Form
@@ -73,6 +74,7 @@ def native_source(plan: Plan) -> str:
         events=max(1, len(plan.detections)),
         inputs=", ".join(f"const {s.dtype}_t *{n}" for s, n in zip(plan.x, names)),
         advance=", ".join(f"{n} + (size_t)ts_block * {s.size}" for s, n in zip(plan.x, names)),
+        learnt=learnt_native(plan),
     )
 
 

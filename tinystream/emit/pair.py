@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tinystream.emit.emit import INCLUDE, about, arranged, arrays, closure, headers, interface, signature, table_list, wiring
+from tinystream.emit.learnt import learnt_event
 from tinystream.emit.templates import event_header, template, templates
 from tinystream.plan.plan import Plan
 from tinystream.plan.step import Form
@@ -36,7 +37,8 @@ def pair(plan: Plan, form: Form = "groups") -> dict[str, str]:
     draft = c.substitute(holes, **{f"{part}_line": "?" for part in PARTS})
     lines = {f"{part}_line": draft[: draft.index(f"/* ======== {part} =")].count("\n") + 1 for part in PARTS}
     event = event_header().read_text(encoding="utf-8").partition("\n")[2].strip()
-    return {f"{plan.name}.c": c.substitute(holes, **lines).rstrip() + "\n", f"{plan.name}.h": interface(plan, event)}
+    head = interface(plan, learnt_event(plan, event, whole=True))
+    return {f"{plan.name}.c": c.substitute(holes, **lines).rstrip() + "\n", f"{plan.name}.h": head}
 
 
 def kernels(plan: Plan, groups: bool) -> tuple[str, str]:

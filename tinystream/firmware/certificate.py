@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from errno import EACCES, EISDIR
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -69,8 +70,16 @@ class Certificate(BaseModel):
 
     @property
     def right_seal(self) -> str:
-        text = json.dumps(self.model_dump(mode="json", exclude={"seal"}), sort_keys=True)
+        text = json.dumps({key: value for key, value in self.said().items() if key != "seal"}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def said(self) -> dict[str, Any]:
+        """What is written; an app that learns nothing says nothing of it."""
+        data = self.model_dump(mode="json")
+        for heard in data["recordings"].values():
+            if not heard["learnt"]:
+                del heard["learnt"]
+        return data
 
 
 def certificate(plan: Plan, reading: Reading, specs: Sequence[Spec], proved: dict[Path, Heard]) -> Certificate:
@@ -121,7 +130,7 @@ def writable(path: Path, recordings: Sequence[Path]) -> None:
 
 
 def write(path: Path, what: Certificate) -> None:
-    data = what.model_dump(mode="json")
+    data = what.said()
     data["engines"] = [{key: text for key, text in engine.items() if text} for engine in data["engines"]]
     with writing(path, ANOTHER):
         half_written = path.with_name(path.name + ".part")
@@ -217,5 +226,7 @@ def first_change(then: Heard, now: Heard) -> str:
             return f"{getattr(then, part)} {part} then, {getattr(now, part)} now"
     if list(then.steps) != list(now.steps):
         return "the certificate has other steps than the app"
-    name = next(name for name in now.steps if now.steps[name] != then.steps[name])
+    name = next((name for name in now.steps if now.steps[name] != then.steps[name]), None)
+    if name is None:
+        return "something else is learnt than was certified"
     return f"step {name} gives other outputs than were certified"

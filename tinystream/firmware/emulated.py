@@ -12,6 +12,7 @@ from tinystream.firmware.cross import cross_compiler
 from tinystream.firmware.image import build_image
 from tinystream.firmware.machine import Machine
 from tinystream.firmware.qemu import Qemu
+from tinystream.plan.learnt import Refusal, learns, learnt_bytes, pack, refused, unpack
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Fired
 
@@ -32,9 +33,33 @@ class Emulated:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the first moment."""
+        """Back to the first moment; what was learnt stays."""
         self.machine.call("ts_native_reset")
         self.blocks = 0
+
+    def forget(self) -> None:
+        """As Engine.forget."""
+        if learns(self.plan):
+            self.machine.call("ts_native_forget")
+
+    def learnt(self) -> bytes:
+        """As Engine.learnt."""
+        if not learns(self.plan):
+            return pack(self.plan, ())
+        size = learnt_bytes(self.plan)
+        base = self.machine.exchange(size)
+        assert self.machine.call("ts_native_export", base) == size, "export fills LEARNT_BYTES"
+        return self.machine.read(base, np.uint8, size).tobytes()
+
+    def restore(self, blob: bytes) -> None:
+        """As Engine.restore."""
+        if not learns(self.plan):
+            unpack(self.plan, blob)
+            return
+        base = self.machine.exchange(len(blob))
+        self.machine.write(base, np.frombuffer(blob, np.uint8))
+        if why := self.machine.call("ts_native_restore", base, len(blob)):
+            raise refused(self.plan, blob, Refusal(why))
 
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]:
         """As Engine.push."""

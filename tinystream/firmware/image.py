@@ -21,6 +21,7 @@ from tinystream.emit.templates import template, templates
 from tinystream.errors import BuildError
 from tinystream.firmware.core import Core
 from tinystream.firmware.cross import flags, link_script
+from tinystream.plan.learnt import learns
 from tinystream.plan.plan import Plan
 from tinystream.run.cache import cached
 
@@ -30,6 +31,7 @@ FLAGS: dict[Variant, tuple[str, ...]] = {
     "profile": ("-DTS_PROFILE",),
     "watched": ("-Wl,-u,ts_native_reset", "-Wl,-u,ts_native_push"),  # nobody calls them but the emulator
 }
+LEARNS = ("-Wl,-u,ts_native_forget", "-Wl,-u,ts_native_export", "-Wl,-u,ts_native_restore")  # nor these, of an app that learns
 
 
 def build_image(plan: Plan, core: Core, compiler: Compiler, optimise: str = "-O2", variant: Variant = "plain") -> Image:
@@ -42,7 +44,7 @@ def build_image(plan: Plan, core: Core, compiler: Compiler, optimise: str = "-O2
     with tempfile.TemporaryDirectory(prefix="tinystream-") as name:
         folder = Path(name)
         sources = write_sources(plan, folder, variant, core)
-        told = (*flags(compiler, core), optimise, *FLAGS[variant])
+        told = (*flags(compiler, core), optimise, *FLAGS[variant], *(LEARNS if variant == "watched" and learns(plan) else ()))
         digest = hashlib.sha256(f"{__version__} {compiler.version} {told}".encode())
         for path in sorted(folder.iterdir()):
             digest.update(path.name.encode() + path.read_bytes())

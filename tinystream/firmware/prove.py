@@ -11,7 +11,9 @@ from tinystream.app.planning import plan_file
 from tinystream.errors import DifferenceError
 from tinystream.firmware.engines import PYTHON, Spec
 from tinystream.io.several import fingerprint
+from tinystream.plan.learnt import digest
 from tinystream.plan.plan import Plan
+from tinystream.run.learnt import begin, learnt_by
 from tinystream.run.pool import spread
 from tinystream.run.replay import CHUNK, Reading, Runs, blocks_of
 from tinystream.run.trace import Difference, Recorder
@@ -29,12 +31,17 @@ class StepDigest:
 
 @dataclass(frozen=True)
 class Heard:
-    """What one engine gave for one recording; equal for engines that agree.  steps: by name, in the order of the plan."""
+    """What one engine gave for one recording; equal for engines that agree.
+
+    steps:  by name, in the order of the plan.
+    learnt: SHA-256 of what it has learnt by the end; empty where an app learns nothing.
+    """
 
     sha256: str
     samples: int
     blocks: int
     steps: dict[str, StepDigest]
+    learnt: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def _hear(app: Path, reading: Reading, work: tuple[Spec, Path]) -> Heard:
     samples = reading.read(plan, path).samples
     recorder = Recorder(plan, engine.name, str(path), (), range(len(plan.steps)))
     x = blocks_of(plan, samples)
-    engine.reset()
+    begin(plan, engine)
     for chunk in x.chunks(CHUNK):
         recorder.take(engine.push(*chunk), chunk.beats)
     digests, steps = recorder.trace().digests, {}
@@ -116,7 +123,7 @@ def _hear(app: Path, reading: Reading, work: tuple[Spec, Path]) -> Heard:
         outputs = recorder.outputs[i]
         steps[step.name] = StepDigest(outputs, outputs * step.y.size, digests[step.name])
     heard = samples[0] if isinstance(samples, tuple) else samples
-    return Heard(fingerprint(path, plan.names), len(heard), x.beats, steps)
+    return Heard(fingerprint(path, plan.names), len(heard), x.beats, steps, digest(learnt_by(plan, engine)))
 
 
 @cache

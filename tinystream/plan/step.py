@@ -31,6 +31,7 @@ class Step:
     form:    how the tables are arranged.  "rows" is what run() reads, and a core whose compiler makes vector instructions of a loop over a
              row of weights; "groups" is for cores without, such as a Cortex-M.  See arranged().
     state:   start values of what it remembers, in RAM: arrays, or ints (int32 in C).  Those of an array that differ are a table, too.
+    learnt:  names in `state` of what it has learnt: a reset keeps it, only forgetting clears it.  It starts at 0, as RAM does.
     scratch: arrays it needs only while it runs, as name -> (dtype, length); they share the arena, as members of k.
     sources: whose outputs it reads: indices of steps, counted from the first step its stage planned; -1 is what the
              stage itself reads.  The planner makes them indices into the plan, where -1 is the app's input.
@@ -50,6 +51,7 @@ class Step:
     params: dict[str, int] = field(default_factory=dict)
     tables: dict[str, np.ndarray] = field(default_factory=dict)
     state: dict[str, np.ndarray | int] = field(default_factory=dict)
+    learnt: tuple[str, ...] = ()
     scratch: dict[str, tuple[str, int]] = field(default_factory=dict)
     sources: tuple[int, ...] = (-1,)
     writes: bool = False
@@ -66,6 +68,7 @@ class Step:
         assert len(self.x) == len(self.sources), f"{self.kind}: one source a signal"
         assert not (self.writes and self.state), f"{self.kind}: one state a step"
         assert self.writes or not self.apart, f"{self.kind}: apart is said of a step that writes"
+        assert not any(np.any(self.state[n]) for n in self.learnt), f"{self.kind}: what is learnt starts at 0"
         assert not self.inplace or self.x[0].dtype == self.y.dtype, f"{self.kind}: in place needs one dtype"
 
     @property

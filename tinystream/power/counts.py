@@ -11,6 +11,7 @@ import numpy as np
 from tinystream.plan.plan import Plan
 from tinystream.power.interval import Interval, exactly
 from tinystream.run.engine import Runs
+from tinystream.run.learnt import begin
 from tinystream.run.replay import CHUNK, blocks_of
 
 CONFIDENCE = 0.9
@@ -123,11 +124,11 @@ def count_runs(plan: Plan, engine: Runs, recordings: Iterable[np.ndarray]) -> Co
     fired: dict[int, list[np.ndarray]] = {i: [] for i in watched}
     listened, blocks = [], 0
     for samples in recordings:
-        engine.reset()
-        x, begin = blocks_of(plan, samples), blocks
+        begin(plan, engine)
+        x, first = blocks_of(plan, samples), blocks
         for chunk in x.chunks(CHUNK):
             for j, given in engine.push(*chunk, want=watched).items():
-                fired[j].append(given.when + begin)
+                fired[j].append(given.when + first)
         every = np.arange(x.beats)
         listened.append(blocks + (every[every % plan.duty.every < plan.duty.on] if plan.duty else every))
         blocks += x.beats

@@ -330,6 +330,15 @@ class Remembering:
         self.engine.reset()
         self.given: dict[int, list[Fired]] = {d.step: [] for d in self.plan.detections}
 
+    def forget(self) -> None:
+        self.engine.forget()
+
+    def learnt(self) -> bytes:
+        return self.engine.learnt()
+
+    def restore(self, blob: bytes) -> None:
+        self.engine.restore(blob)
+
     def push(self, *x: np.ndarray, want=None) -> dict[int, Fired]:
         fired = self.engine.push(*x, want=want)
         for step, parts in self.given.items():

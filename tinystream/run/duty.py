@@ -12,7 +12,12 @@ from tinystream.run.trace import joined
 
 
 class InStretches:
-    """An engine that hears only stretches of blocks, begin <= block < end, each from a fresh start; between them blocks count on."""
+    """An engine that hears only stretches of blocks, begin <= block < end, each from a reset; between them blocks count on.
+
+    forgets: what was learnt is lost before each stretch, too.
+    """
+
+    forgets = False
 
     def __init__(self, plan: Plan, engine: Runs):
         self.plan, self.engine, self.name = plan, engine, engine.name
@@ -23,8 +28,20 @@ class InStretches:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Back to the first moment."""
+        """Back to the first moment; what was learnt stays."""
         self.blocks = 0
+
+    def forget(self) -> None:
+        """As Engine.forget."""
+        self.engine.forget()
+
+    def learnt(self) -> bytes:
+        """As Engine.learnt."""
+        return self.engine.learnt()
+
+    def restore(self, blob: bytes) -> None:
+        """As Engine.restore."""
+        self.engine.restore(blob)
 
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]:
         """As Engine.push."""
@@ -35,6 +52,8 @@ class InStretches:
             if first >= last:
                 continue
             if first == begin:
+                if self.forgets:
+                    self.engine.forget()
                 self.engine.reset()
             given = self.engine.push(*(blocks[first - begun : last - begun] for blocks in x), want=want)
             for i, fired in given.items():
@@ -44,7 +63,7 @@ class InStretches:
 
 
 class OnDuty(InStretches):
-    """An engine that hears only what lies in a window."""
+    """An engine that hears only what lies in a window.  What it has learnt lasts from one to the next, as RAM does in deep sleep."""
 
     def __init__(self, plan: Plan, duty: Duty, engine: Runs):
         self.duty = duty

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from tinystream.plan.learnt import pack, unpack
 from tinystream.plan.plan import Plan
 from tinystream.plan.step import Step
 
@@ -20,11 +21,14 @@ class Fired(NamedTuple):
 
 
 class Runs(Protocol):
-    """What an engine can do."""
+    """What an engine can do.  run/learnt.py says what the last three are for."""
 
     name: str
 
     def reset(self) -> None: ...
+    def forget(self) -> None: ...
+    def learnt(self) -> bytes: ...
+    def restore(self, blob: bytes) -> None: ...
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]: ...
 
 
@@ -45,14 +49,32 @@ class Engine:
         after = followers(plan.steps, self.turns)
         others = [i for i in range(len(plan.steps)) if i not in self.turns]
         self.before, self.after = ([i for i in others if (i in after) == late] for late in (False, True))
+        self.states: list[SimpleNamespace] = []
         self.reset()
 
     def reset(self) -> None:
-        """Back to the first moment."""
-        self.states: list[SimpleNamespace] = []
-        for step in self.plan.steps:
-            self.states.append(self.states[step.sources[-1]] if step.writes else step.fresh_state())
+        """Back to the first moment; what was learnt stays."""
+        before, self.states = self.states, []
+        for i, step in enumerate(self.plan.steps):
+            state = self.states[step.sources[-1]] if step.writes else step.fresh_state()
+            if before:
+                vars(state).update({name: getattr(before[i], name) for name in step.learnt})
+            self.states.append(state)
         self.blocks = 0
+
+    def forget(self) -> None:
+        """Nothing is learnt: it begins anew with the next block."""
+        for step, state in zip(self.plan.steps, self.states):
+            vars(state).update({name: getattr(step.fresh_state(), name) for name in step.learnt})
+
+    def learnt(self) -> bytes:
+        """What was learnt so far, to be restored by any engine of the same definition."""
+        return pack(self.plan, self.states)
+
+    def restore(self, blob: bytes) -> None:
+        """What learnt() gave takes the place of what is learnt here; LearntError, and nothing is changed, where it is not this plan's."""
+        for member, value in unpack(self.plan, blob):
+            setattr(self.states[member.step], member.name, value)
 
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]:
         """Take n blocks of each input, [n, *shape]; give what the wanted steps (all by default) fired, by index."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from tinystream.plan.plan import Plan
+from tinystream.run.learnt import begin
 from tinystream.run.replay import Runs
 from tinystream.run.trace import Event, Recorder, Trace
 
@@ -16,7 +17,7 @@ from tinystream.run.trace import Event, Recorder, Trace
 def run_live(plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Callable[[Event], None], recording: str = "") -> Trace:
     """Every block as it comes, every event at once; ends with the blocks, and is the same as a replay of them."""
     recorder = Recorder(plan, engine.name, recording, (), ())
-    engine.reset()
+    begin(plan, engine)
     for block in blocks:
         with uninterrupted():
             for event in recorder.take(engine.push(block[np.newaxis], want=recorder.want), 1):

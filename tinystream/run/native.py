@@ -16,6 +16,7 @@ from tinystream.emit.compiler import Compiler, compiler
 from tinystream.emit.emit import emit
 from tinystream.emit.host import build_library
 from tinystream.emit.templates import templates
+from tinystream.plan.learnt import Refusal, learns, learnt_bytes, pack, refused, unpack
 from tinystream.plan.plan import Plan
 from tinystream.plan.step import Form
 from tinystream.run.cache import cached
@@ -44,9 +45,29 @@ class Native:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the first moment."""
+        """Back to the first moment; what was learnt stays."""
         self._library.ts_native_reset()
         self.blocks = 0
+
+    def forget(self) -> None:
+        """As Engine.forget."""
+        if learns(self.plan):
+            self._library.ts_native_forget()
+
+    def learnt(self) -> bytes:
+        """As Engine.learnt."""
+        if not learns(self.plan):
+            return pack(self.plan, ())
+        blob = ctypes.create_string_buffer(learnt_bytes(self.plan))
+        assert self._library.ts_native_export(blob) == len(blob), "export fills LEARNT_BYTES"
+        return blob.raw
+
+    def restore(self, blob: bytes) -> None:
+        """As Engine.restore."""
+        if not learns(self.plan):
+            unpack(self.plan, blob)
+        elif why := self._library.ts_native_restore(blob, ctypes.c_size_t(len(blob))):
+            raise refused(self.plan, blob, Refusal(why))
 
     def push(self, *x: np.ndarray, want: Collection[int] | None = None) -> dict[int, Fired]:
         """As Engine.push."""

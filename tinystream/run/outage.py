@@ -14,7 +14,10 @@ class Interrupted(InStretches):
     """An engine that hears only the stretches in which its power is up.
 
     The stretches follow one another.  An app on duty begins a cycle with each: put this around OnDuty.
+    What was learnt is lost with the power.
     """
+
+    forgets = True
 
     def __init__(self, plan: Plan, engine: Runs, up: Sequence[tuple[int, int]]):
         assert all(begin < end for begin, end in up) and all(a[1] <= b[0] for a, b in pairwise(up)), "stretches in a row"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,10 +16,12 @@ from tinystream.errors import RecordingError
 from tinystream.io.recording import Recording, find_recordings, read_as
 from tinystream.io.several import beside, sets_among
 from tinystream.io.wanted import How, wanted_of
+from tinystream.plan.learnt import digest
 from tinystream.plan.plan import Column, Plan
 from tinystream.plan.signal import Signal
 from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine, Runs
+from tinystream.run.learnt import begin, learnt_by
 from tinystream.run.native import Native
 from tinystream.run.pool import spread
 from tinystream.run.trace import Event, Recorder, Trace
@@ -74,21 +76,23 @@ def replay(
     recording: str = "",
     keep: Keep = "events",
     progress: Callable[[int, list[Event]], None] | None = None,
+    learnt: bytes = b"",
 ) -> Trace:
     """One recording from a fresh start.
 
     keep:     "events" alone; "scores" adds features, scores and the digest of every step; "all" every step's output.
     progress: called after each chunk with the number of blocks done and the events in it.
+    learnt:   what an earlier replay of the same definition has learnt, to begin with.
     """
     every = range(len(plan.steps))
     kept = {"events": set(), "scores": plan.watched, "all": set(every)}[keep]
     recorder = Recorder(plan, engine.name, recording, kept, () if keep == "events" else every)
-    engine.reset()
+    begin(plan, engine, learnt)
     for chunk in blocks_of(plan, samples).chunks(CHUNK):
         new = recorder.take(engine.push(*chunk, want=recorder.want), chunk.beats)
         if progress:
             progress(chunk.beats, new)
-    return recorder.trace()
+    return replace(recorder.trace(), learnt=digest(learnt_by(plan, engine)))
 
 
 @dataclass(frozen=True)
@@ -139,24 +143,37 @@ def recordings_of(plan: Plan, paths: Iterable[Path]) -> list[Path]:
 
 
 class Replayed(NamedTuple):
-    """What one file gave, and what was assumed or converted when it was read."""
+    """What one file gave, and what was assumed or converted when it was read.  learnt: what the engine has learnt by its end."""
 
     trace: Trace
     notes: tuple[str, ...]
+    learnt: bytes = b""
 
 
 def replay_files(
-    app: Path, paths: Sequence[Path], engine: EngineName, reading: Reading, jobs: int = 1, keep: Keep = "events"
+    app: Path, paths: Sequence[Path], engine: EngineName, reading: Reading, jobs: int = 1, keep: Keep = "events", learnt: bytes = b"",
+    goes_on: bool = False,
 ) -> Iterator[Replayed]:
-    """Each file from a fresh start, in the order given, over `jobs` processes; the result does not depend on jobs."""
-    work = partial(_replay_file, app, engine, reading, keep)
+    """Each file from a fresh start, in the order given, over `jobs` processes; the result does not depend on jobs.
+
+    learnt:  what each file begins with.
+    goes_on: each file but the first begins with what the one before it has learnt; they then take turns in this process.
+    """
+    if goes_on:
+        for path in paths:
+            done = _replay_file(app, engine, reading, keep, learnt, path)
+            learnt = done.learnt
+            yield done
+        return
+    work = partial(_replay_file, app, engine, reading, keep, learnt)
     yield from spread("replay", work, paths, jobs)
 
 
-def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Keep, path: Path) -> Replayed:
+def _replay_file(app: Path, engine: EngineName, reading: Reading, keep: Keep, learnt: bytes, path: Path) -> Replayed:
     plan, runs = ready(app, engine)
     recording = reading.read(plan, path)
-    return Replayed(replay(plan, runs, recording.samples, str(path), keep), recording.notes)
+    trace = replay(plan, runs, recording.samples, str(path), keep, learnt=learnt)
+    return Replayed(trace, recording.notes, learnt_by(plan, runs))
 
 
 @cache

@@ -56,6 +56,7 @@ class Trace:
 
     outputs: (when, y) of the kept steps by name; when counts blocks since the reset.
     digests: SHA-256 over when and y, for every step that was looked at, in the order in which they run.
+    learnt:  SHA-256 of what was learnt by the end, as it is exported; empty where nothing is.
     """
 
     app: str
@@ -69,6 +70,7 @@ class Trace:
     digests: dict[str, str] = field(default_factory=dict)
     features: str | None = None
     scores: str | None = None
+    learnt: str = ""
 
     def count(self, step: str | None) -> int:
         return len(self.outputs[step].when) if step in self.outputs else 0
@@ -77,6 +79,7 @@ class Trace:
         """One .npz file without pickles: the arrays, and the rest as JSON."""
         scalars = {n: getattr(self, n) for n in SCALARS}
         about = {"format": FORMAT, **scalars, "events": [e.as_dict() for e in self.events], "digests": self.digests}
+        about |= {"learnt": self.learnt} if self.learnt else {}
         arrays = {f"{part}:{name}": getattr(fired, part) for name, fired in self.outputs.items() for part in ("when", "y")}
         half_written = path.with_name(path.name + ".part")
         with writing(path, ANOTHER):
@@ -101,7 +104,8 @@ class Trace:
                 what = f"{path} is a trace of format {about['format']}, this version reads {FORMAT}"
                 raise TinystreamError(what, "make it again with replay --trace")
             events = tuple(Event(**e) for e in about["events"])
-            return cls(**{n: about[n] for n in SCALARS}, events=events, outputs=outputs, digests=about["digests"])
+            told = {n: about[n] for n in SCALARS} | {"learnt": about.get("learnt", "")}
+            return cls(**told, events=events, outputs=outputs, digests=about["digests"])
         except (OSError, EOFError, BadZipFile, zlib.error, KeyError, ValueError, TypeError) as error:
             raise TinystreamError(f"{path} is not a trace: {error}", "tinystream replay --trace FILE writes one") from error
 
@@ -177,6 +181,8 @@ def difference(a: Trace, b: Trace) -> Difference | None:
         return Difference(
             "events", None, (len(a.events), len(b.events)), f"{a.engine} has {len(a.events)} events, {b.engine} {len(b.events)}"
         )
+    if a.learnt != b.learnt:
+        return Difference("learnt", None, (a.learnt, b.learnt), f"{a.engine} and {b.engine} have learnt something else; verify says what")
     return None
 
 

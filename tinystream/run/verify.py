@@ -1,4 +1,4 @@
-"""Prove on recordings that two engines compute the same: every output of every step, bit for bit."""
+"""Prove on recordings that two engines compute the same: every output of every step, and what was learnt, bit for bit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinystream.plan.plan import Plan
+from tinystream.run.learnt import begin, learnt_otherwise
 from tinystream.run.replay import CHUNK, Runs, Samples, blocks_of
 from tinystream.run.trace import Difference, first_unequal
 
@@ -22,9 +23,12 @@ class Compared:
 def verify(
     plan: Plan, a: Runs, b: Runs, samples: Samples, compared: Compared, progress: Callable[[int], None] | None = None
 ) -> Difference | None:
-    """Both engines over one recording from a fresh start; the first difference in time, then in the order of steps."""
-    a.reset()
-    b.reset()
+    """Both engines over one recording from a fresh start; the first difference in time, then in the order of steps.
+
+    What was learnt is compared at the end: it is the last to differ, for all that is learnt comes from outputs.
+    """
+    begin(plan, a)
+    begin(plan, b)
     fired_before = dict.fromkeys(range(len(plan.steps)), 0)
     for chunk in blocks_of(plan, samples).chunks(CHUNK):
         left, right = a.push(*chunk), b.push(*chunk)
@@ -38,4 +42,4 @@ def verify(
         compared.blocks += chunk.beats
         if progress:
             progress(chunk.beats)
-    return None
+    return learnt_otherwise(plan, a, b)
