@@ -116,13 +116,15 @@ def facts(plan: Plan, heard: list[Heard]) -> dict[str, object]:
     of_steps: Counter[str] = Counter()
     for one in heard:
         of_steps.update({name: step.values for name, step in one.steps.items()})
-    return dict(recordings=len(heard), blocks=sum(one.blocks for one in heard), **found(plan, heard), values=dict(of_steps))
+    learnt = {"learnt": [one.learnt for one in heard]} if any(one.learnt for one in heard) else {}
+    return dict(recordings=len(heard), blocks=sum(one.blocks for one in heard), **found(plan, heard), values=dict(of_steps), **learnt)
 
 
 def words(plan: Plan, heard: list[Heard]) -> str:
     """The same for people."""
     parts = ", ".join(f"{n} {what}" for what, n in found(plan, heard).items())
-    return f"{parts}; {values(heard)} values of {count(len(plan.steps), 'step')} in {count(len(heard), 'recording')}"
+    learnt = " and what was learnt" if any(one.learnt for one in heard) else ""
+    return f"{parts}; {values(heard)} values of {count(len(plan.steps), 'step')}{learnt} in {count(len(heard), 'recording')}"
 
 
 def found(plan: Plan, heard: list[Heard]) -> dict[str, int]:

@@ -47,7 +47,7 @@ def kernels(plan: Plan, groups: bool) -> tuple[str, str]:
     def text(path: Path) -> str:
         return "\n".join(chosen(path.read_text(encoding="utf-8").splitlines(), groups))
 
-    paths = closure(headers(plan), text)
+    paths = [path for path in closure(headers(plan), text) if path.name != "ts_learnt.h"]  # <name>.h has it
     ours = [path for path in paths if path.parent == templates() / "kernels"]
     own = [path for path in paths if path not in ours]  # ours never include one of these
     return "\n\n".join(bare(path.name, text(path)) for path in ours), "".join(f"\n{bare(path.name, text(path))}\n" for path in own)

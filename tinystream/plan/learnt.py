@@ -164,6 +164,13 @@ def digest(blob: bytes) -> str:
     return hashlib.sha256(blob).hexdigest() if blob else ""
 
 
+def told(plan: Plan, blob: bytes) -> str:
+    """The learnt numbers that are not in arrays, for people: baseline has learnt count 20, floored 0."""
+    found = [(plan.steps[m.step].name, m.name, value) for m, value in unpack(plan, blob) if isinstance(value, int)]
+    steps = dict.fromkeys(step for step, _, _ in found)
+    return "; ".join(f"{step} has learnt " + ", ".join(f"{name} {v}" for s, name, v in found if s == step) for step in steps)
+
+
 class Unequal(NamedTuple):
     """Where what two engines have learnt first differs."""
 

@@ -5,6 +5,7 @@ A replay begins with nothing learnt, or with what it is given; a window of duty 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinystream.errors import LearntError, writing
@@ -14,6 +15,7 @@ from tinystream.run.engine import Runs
 from tinystream.run.trace import Difference
 
 ANOTHER = "--save-learnt another file"
+LEARNING = "a stage that learns, such as 'baseline'"
 
 
 def begin(plan: Plan, engine: Runs, learnt: bytes = b"") -> None:
@@ -31,9 +33,9 @@ def learnt_by(plan: Plan, engine: Runs) -> bytes:
 
 
 def read_learnt(plan: Plan, path: Path) -> bytes:
-    """What save_learnt() wrote; LearntError where it is not of this plan."""
+    """What save() wrote; LearntError where it is not of this plan."""
     if not learns(plan):
-        raise LearntError(f"{plan.name} learns nothing, so {path} is not for it", "a stage that learns: tinystream stages")
+        raise LearntError(f"{plan.name} learns nothing, so {path} is not for it", LEARNING)
     try:
         blob = path.read_bytes()
     except OSError as error:
@@ -43,7 +45,15 @@ def read_learnt(plan: Plan, path: Path) -> bytes:
     return blob
 
 
-def save_learnt(blob: bytes, path: Path) -> None:
+def check_save(plan: Plan, path: Path, recordings: Sequence[Path]) -> None:
+    """LearntError, before any work, where nothing will be learnt, or a recording would be lost."""
+    if not learns(plan):
+        raise LearntError(f"{plan.name} learns nothing, so there will be nothing to save", LEARNING)
+    if path.resolve() in {recording.resolve() for recording in recordings}:
+        raise LearntError(f"what was learnt would overwrite the recording {path}", ANOTHER)
+
+
+def save(blob: bytes, path: Path) -> None:
     with writing(path, ANOTHER):
         path.parent.mkdir(parents=True, exist_ok=True)
         half_written = path.with_name(path.name + ".part")

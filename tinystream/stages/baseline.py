@@ -158,7 +158,7 @@ class Baseline(Stage):
         return self.follow_below or 2.0 * (sqrt(x.size) if self.how == "covariance" else 1)
 
 
-BOUND = 16, 1e-6   # counts of Q16; without a covariance 1.5: roots are cut.  u is rounded, and factor passes that on, 1 / sqrt(ridge) at most
+BOUND = 16, 1e-6   # counts of Q16: u is rounded, and factor passes that on, 1 / sqrt(ridge) at most; 1.5 of the other distance
 
 
 def scaled(value: float) -> tuple[int, int]:
