@@ -125,9 +125,9 @@ class Baseline(Stage):
     def _learn(self, x: Signal) -> int:
         """Vectors to learn from."""
         if (self.learn_s is None) == (self.learn_blocks is None):
-            both = self.learn_s is not None
-            raise AppError(("learn_s",) if both else (), "learn_s and learn_blocks exclude each other" if both else
-                           "stage 'baseline' is not told how long it learns", "learn_s = 600")
+            if self.learn_s is None:
+                raise AppError((), "stage 'baseline' is not told how long it learns", "learn_s = 600")
+            raise AppError(("learn_s",), "learn_s and learn_blocks exclude each other", "leave one of them out")
         option, longest_s = "learn_blocks" if self.learn_s is None else "learn_s", float(LONGEST / x.rate_hz)
         learn = self.learn_blocks or ceil(Fraction(str(self.learn_s)) * x.rate_hz)
         if learn > LONGEST:
