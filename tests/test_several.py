@@ -396,7 +396,8 @@ def test_a_set_that_is_not_whole_is_refused_by_name(change, said, pump):
 
 
 def test_power_and_live_runs_say_that_they_know_one_source(pump):
-    for words in (["run", str(pump)], ["power", str(pump), "--board", "nrf52840_dk", "--battery", "2xAA", "--sensor", "ics_41350", str(pump / "pump7.mic.wav")]):
+    node = ["--board", "nrf52840_dk", "--battery", "2xAA", "--sensor", "ics_41350"]
+    for words in (["run", str(pump)], ["power", str(pump), *node, str(pump / "pump7.mic.wav")]):
         done = tinystream(*words)
         print(done.err)
         assert done.code == 1 and "2 sources" in done.err

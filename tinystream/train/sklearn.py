@@ -6,8 +6,8 @@
 Scalers in front of an estimator are folded into it: a stage reads features as they are, in real units.
 
     normalise     StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, alone
-    linear        PCA, LinearDiscriminantAnalysis (as projections), LogisticRegression, LinearSVC, LinearSVR, SGDClassifier, RidgeClassifier,
-                  Perceptron, LinearRegression, Ridge, Lasso, ElasticNet
+    linear        PCA, LinearDiscriminantAnalysis (as projections), LogisticRegression, LinearSVC, LinearSVR, SGDClassifier,
+                  RidgeClassifier, Perceptron, LinearRegression, Ridge, Lasso, ElasticNet
     linear, svm   SVC, SVR, OneClassSVM with a linear or an rbf kernel
     forest        DecisionTree, RandomForest, ExtraTrees, GradientBoosting (classifiers and regressors), IsolationForest
     kmeans        KMeans, MiniBatchKMeans
