@@ -295,7 +295,8 @@ def test_a_change_of_any_field_is_noticed_by_the_seal(certified):
         value = certified
         for key in path:
             value = value[key]
-        Path("c.json").write_text(json.dumps(changed(certified, path, other[type(value)](value))), encoding="utf-8")
+        wrong = "keep" if path[-1] == "gaps" else other[type(value)](value)
+        Path("c.json").write_text(json.dumps(changed(certified, path, wrong)), encoding="utf-8")
         if path == ("format",):
             with pytest.raises(TinystreamError, match="is a certificate of format 2, this version reads 1"):
                 read(Path("c.json"))
