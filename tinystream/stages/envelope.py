@@ -90,8 +90,8 @@ class Envelope(Stage):
             least_hz = FINE * rate_hz / LARGEST
             best = ceil(least_hz) if option == "low_hz" else int(rate_hz / 2 - least_hz)
             end = "0" if option == "low_hz" else "half the sample rate"
-            what = f"a band {nearest_hz:g} Hz from {end} needs {taps} taps, {LARGEST} are the most"
-            raise AppError((option,), what, f'{option} = {best}, or how = "rectify"')
+            raise AppError((option,), f"a band {nearest_hz:g} Hz from {end} needs {taps} taps, {LARGEST} are the most",
+                           f'{option} = {best}, or how = "rectify"')
         return taps
 
 
