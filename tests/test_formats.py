@@ -76,7 +76,7 @@ def test_audio_is_flat_and_of_16_bits(tmp_path):
     got = read_as(path, MICROPHONE)
     assert got.samples.tolist() == x and got.rate_hz == 16000
     rounded = write_json(tmp_path / "b.json", acquisition(x, 0.0624, "wav", "audio"))
-    assert "its interval_ms measures 16025.6 Hz: taken as 16000 Hz" in read_as(rounded, MICROPHONE).notes
+    assert "its interval_ms means 16025.6 Hz: taken as 16000 Hz" in read_as(rounded, MICROPHONE).notes
     assert "no 16-bit integers" in refused(write_json(tmp_path / "c.json", acquisition([0.5], 0.0625, "wav", "audio")), MICROPHONE)
 
 

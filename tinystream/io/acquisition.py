@@ -51,7 +51,7 @@ def read_acquisition(path: Path, wanted: Wanted, how: How) -> Content:
     x = _values(path, payload.get("values"), len(names))[:, picked.columns]
     if any(unit == "wav" for unit in picked.units) and not how.unit:
         x = _audio(path, x, picked.units)
-    return Content(x, picked.units, rate_hz, "interval_ms", notes=(*picked.notes, *notes), label=edge_impulse_label(path))
+    return Content(x, picked.units, rate_hz, "its interval_ms means", notes=(*picked.notes, *notes), label=edge_impulse_label(path))
 
 
 def _decoded(path: Path, data: bytes) -> Any:

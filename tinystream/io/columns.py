@@ -37,7 +37,7 @@ def content_of(
         parts = [_real(path, names[i], part) for i, part in zip(picked.columns, parts)]
     x = np.stack(parts, axis=1)
     stamps = _stamps(path, times[0], columns[times[0]]) if times and len(x) else None
-    return Content(x, picked.units, rate_hz, "" if rate_hz else "time stamps", stamps, notes=picked.notes)
+    return Content(x, picked.units, rate_hz, stamps=stamps, notes=picked.notes)
 
 
 def numbers(path: Path, name: str, x: np.ndarray, how: How) -> np.ndarray:

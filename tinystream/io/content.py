@@ -17,7 +17,7 @@ class Content:
 
     units:     of each channel, as the file states them; "" where it says nothing, and () where it says nothing at all.
     rate_hz:   as the file says; None where it says nothing.
-    measured:  what the rate was measured by, so that it is not exact: "time stamps"; "" where the file states it.
+    measured:  how the rate was found, so that it is not exact: "its time stamps measure"; "" where the file states it.
     stamps:    when the samples were taken, if the file says so.
     saturated: values that did not fit int16 and were limited.
     label:     what the whole recording is of; "" where the file does not say.

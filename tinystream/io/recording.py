@@ -39,6 +39,7 @@ READERS = {
 }
 EXTENSIONS = tuple(READERS)
 IN_FOLDERS = tuple(ext for ext in EXTENSIONS if ext not in (".txt", *IMAGES))  # a text beside recordings is more often about them
+BY_STAMPS = "its time stamps measure"
 NEAR = Fraction(1, 100)  # time stamps this close to the app's rate are its rate: sensors' clocks are seldom better
 LONGEST_FILTER = 100_000  # up and down factor of a resampling
 
@@ -115,7 +116,7 @@ def _timed(path: Path, content: Content, wanted: Wanted, how: How) -> Content:
     found = measured(path, stamps)
     content = without_gaps(path, replace(content, notes=(*content.notes, *notes, *stray(found))), found.gaps, how.gaps)
     if content.rate_hz is None:
-        return replace(content, rate_hz=found.rate_hz, measured="time stamps")
+        return replace(content, rate_hz=found.rate_hz, measured=BY_STAMPS)
     if abs(found.rate_hz - content.rate_hz) <= NEAR * content.rate_hz:
         return content
     note = f"it says {hz(content.rate_hz)}, its time stamps measure {hz(found.rate_hz)}"
@@ -214,8 +215,7 @@ def _at_rate(path: Path, content: Content, rate_hz: Fraction | None, resample: b
         return content, here
     if content.measured and abs(here - rate_hz) <= NEAR * rate_hz:
         if float(here) != float(rate_hz):
-            note = f"its {content.measured} measure{'s' * (not content.measured.endswith('s'))} {hz(here)}: taken as {hz(rate_hz)}"
-            content = replace(content, notes=(*content.notes, note))
+            content = replace(content, notes=(*content.notes, f"{content.measured} {hz(here)}: taken as {hz(rate_hz)}"))
         return content, rate_hz
     if not resample:
         raise RecordingError(f"{path} is at {hz(here)}, the app reads {hz(rate_hz)}", "--resample, or a recording at the app's own rate")

@@ -14,7 +14,7 @@ import numpy as np
 from tinystream.errors import RecordingError
 
 GAP = 1.75  # of the median interval: a sample is missing, or late
-NEAR = 8  # stamps on either side that tell a sample that is missing from one that is late
+NEAR = 32  # stamps on either side that tell a sample that is missing from one that is late
 UNEVEN = 0.02  # of an interval, rms: what is less is not worth a word
 
 
@@ -109,13 +109,15 @@ def _fit(t: np.ndarray, at: np.ndarray, edges: np.ndarray) -> tuple[float, float
 
 
 def _lost(late: np.ndarray, at: np.ndarray, suspects: np.ndarray, period: float) -> np.ndarray:
-    """Samples missing before each suspect: by how much the earliest stamps after it are behind the earliest before it.
+    """Samples missing before each suspect: by how much the stamps after it are behind those before it.
 
+    Both the earliest must be, since those that are late catch up, and the median, since those that stray come back.
     late: stamps less the even ones.  Of records, whole ones are missing.
     """
     lost, previous = np.zeros(len(suspects), np.int64), 0
     for k, i in enumerate(suspects):
-        behind = (late[i : i + NEAR].min() - late[max(previous, i - NEAR) : i].min()) / period
+        before, after = late[max(previous, i - NEAR) : i], late[i : i + NEAR]
+        behind = min(after.min() - before.min(), np.median(after) - np.median(before)) / period
         whole = int(at[i] - at[i - 1])
         lost[k] = max(0, round(min(behind / whole, 2.0**40))) * whole
         previous = i if lost[k] else previous

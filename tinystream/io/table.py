@@ -72,6 +72,8 @@ def _open(path: Path) -> Table:
     if first is None:
         return Table(lines, 0, ",", ["0"], None, 1)
     lines, delimiter = _delimited(lines, lines[first])
+    while not lines[-1].strip(delimiter + ' "'):  # what a spreadsheet leaves below its rows
+        lines.pop()
     cells = _cells(lines[first], delimiter)
     header = not any(_is_number(cell) or _date(cell) for cell in cells)
     names, start = (cells, first + 1) if header else (_cells(comment, delimiter), 0)
@@ -217,7 +219,7 @@ def _rows(path: Path, table: Table) -> Iterator[tuple[int, list[str]]]:
     rows = csv.reader(table.lines[table.start :], delimiter=table.delimiter, skipinitialspace=True)
     try:
         for row in rows:
-            if "".join(row).strip():
+            if len(row) > 1 or "".join(row).strip():
                 yield table.start + rows.line_num, row
     except csv.Error as e:
         raise RecordingError(f"{path}, line {table.start + rows.line_num}: {e}", "one row a sample, and no stray quotes") from None
