@@ -44,18 +44,18 @@ class Whitening:
         return dict(whiten=whole[np.tril_indices(len(whole))], shift=self.shift.astype(np.int8))
 
 
-def whitening(covariance: np.ndarray, ridge: float, who: str = "covariance") -> Whitening:
+def whitening(covariance: np.ndarray, ridge: float, option: str = "covariance", who: str = "covariance") -> Whitening:
     """From a covariance matrix; refused where it is none, or is singular, naming the features to blame."""
     size = len(covariance)
     if not np.allclose(covariance, covariance.T, rtol=1e-6, atol=0):
         i, j = np.unravel_index(np.argmax(np.abs(covariance - covariance.T)), covariance.shape)
-        raise AppError(("covariance",), f"{who} is not symmetric: [{i}][{j}] is {covariance[i, j]:g}, [{j}][{i}] is {covariance[j, i]:g}",
+        raise AppError((option,), f"{who} is not symmetric: [{i}][{j}] is {covariance[i, j]:g}, [{j}][{i}] is {covariance[j, i]:g}",
                        "fit it again")
     variance = np.diag(covariance) * (1 + ridge)
     if (variance <= 0).any():
         blame = np.flatnonzero(variance <= 0).tolist()
         have = "has" if len(blame) == 1 else "have"
-        raise AppError(("covariance",), f"{who}: {names(blame)} {have} no variance", "leave out what never changes")
+        raise AppError((option,), f"{who}: {names(blame)} {have} no variance", "leave out what never changes")
     std = np.sqrt(variance)
     correlation = covariance / np.outer(std, std)
     correlation[np.diag_indices(size)] = 1.0
@@ -64,7 +64,7 @@ def whitening(covariance: np.ndarray, ridge: float, who: str = "covariance") -> 
         weight = np.abs(vectors[:, 0])
         blame = np.flatnonzero(weight > 0.1 * weight.max()).tolist()
         what = "says the same twice" if values[0] > -1e-9 else "is no covariance: it has a negative direction"
-        raise AppError(("covariance",), f"{who} {what}: {names(blame)} depend on each other", "ridge = 0.001, or leave out one of them")
+        raise AppError((option,), f"{who} {what}: {names(blame)} depend on each other", "ridge = 0.001, or leave out one of them")
     rows = solve_triangular(np.linalg.cholesky(correlation), np.eye(size), lower=True)
     sums = np.abs(rows).sum(axis=1)
     shift = np.minimum(31 - np.ceil(np.log2(np.maximum(sums, 2.0**-20))), 30).astype(int)
@@ -73,7 +73,7 @@ def whitening(covariance: np.ndarray, ridge: float, who: str = "covariance") -> 
     if shift.min() < 0 or absolute > 240 or relative > 1e-5:
         weight = np.abs(vectors[:, 0])
         blame = np.flatnonzero(weight > 0.3 * weight.max()).tolist()
-        raise AppError(("covariance",), f"{who} says nearly the same twice: {names(blame)} depend on each other, its least direction "
+        raise AppError((option,), f"{who} says nearly the same twice: {names(blame)} depend on each other, its least direction "
                        f"has {values[0]:.1e} of a feature's variance", "ridge = 0.001, or leave out one of them")
     return Whitening(std, rows, shift, absolute, relative)
 
