@@ -2,7 +2,7 @@
 #ifndef TS_BASELINE_H
 #define TS_BASELINE_H
 
-#include "ts_load.h"
+#include "ts_learning.h"
 #include "ts_wide.h"
 
 #define TS_BASELINE_MEAN_Q 24           /* of a mean, a standard deviation and a distance from the mean */
@@ -37,12 +37,6 @@ struct ts_baseline_state {
     int32_t *factor;            /* of the correlations, by Cholesky: row i holds i + 1 numbers, Q30 */
 };
 
-/* x / n to nearest, halves away from zero; n > 0 */
-static inline int64_t ts_baseline_divide(int64_t x, int64_t n)
-{
-    return (x >= 0 ? x + n / 2 : x - n / 2) / n;
-}
-
 /* --- while it learns ------------------------------------------------------------------------------------------ */
 
 static inline void ts_baseline_add(const struct ts_baseline *k, struct ts_baseline_state *s, const void *x)
@@ -72,7 +66,7 @@ static inline struct ts_wide ts_baseline_covariance(const struct ts_baseline_sta
 static inline int64_t ts_baseline_home(const struct ts_baseline_state *s, int32_t i)
 {
     const int64_t whole = s->sum[i] / s->count, rest = s->sum[i] - whole * s->count;
-    return whole * ((int64_t)1 << TS_BASELINE_MEAN_Q) + ts_baseline_divide(rest * ((int64_t)1 << TS_BASELINE_MEAN_Q), s->count);
+    return whole * ((int64_t)1 << TS_BASELINE_MEAN_Q) + ts_learning_divide(rest * ((int64_t)1 << TS_BASELINE_MEAN_Q), s->count);
 }
 
 /* count times the standard deviation of feature i, Q24, at least count times the smallest */
@@ -126,7 +120,7 @@ static inline void ts_baseline_eliminate(const struct ts_baseline *k, struct ts_
         rest -= (int64_t)left[n] * right[n];
     }
     if (i > j) {
-        left[j] = ts_sat32(ts_baseline_divide(rest, right[j]));
+        left[j] = ts_sat32(ts_learning_divide(rest, right[j]));
         return;
     }
     const int64_t ridge = k->ridge * TS_BASELINE_ONE, pivot = rest + ridge;
@@ -174,7 +168,7 @@ static inline int32_t ts_baseline_score(const struct ts_baseline_state *s, int64
     } else {
         shifted = difference * ((int64_t)1 << up);
     }
-    const int32_t score = ts_sat32(ts_baseline_divide(shifted, s->std[i]));
+    const int32_t score = ts_sat32(ts_learning_divide(shifted, s->std[i]));
     return score < -INT32_MAX ? -INT32_MAX : score;
 }
 
@@ -200,7 +194,7 @@ static inline int32_t ts_baseline_mahalanobis(const struct ts_baseline *k, const
         for (int32_t j = 0; j < i; j++) {
             rest -= (int64_t)row[j] * u[j];                     /* the row is at most 1.5 long, u 2^31: 62 bits */
         }
-        u[i] = ts_sat32(ts_baseline_divide(rest, row[i]));
+        u[i] = ts_sat32(ts_learning_divide(rest, row[i]));
         row += i + 1;
         sum += (int64_t)u[i] * u[i];
         if (sum >= (int64_t)1 << 62) {
@@ -218,7 +212,7 @@ static inline void ts_baseline_follow(const struct ts_baseline *k, struct ts_bas
         const int64_t limit = (int64_t)s->std[i] * k->follow_limit;             /* 31 + 15 bits */
         const int32_t up = s->exponent[i] - 8;                                  /* at most 16 */
         const int64_t reach = up > 0 ? limit * ((int64_t)1 << up) : ts_rshift(limit, -up);
-        const int64_t mean = s->mean[i] + ts_baseline_divide(ts_baseline_difference(k, s, x, i), k->follow);
+        const int64_t mean = s->mean[i] + ts_learning_divide(ts_baseline_difference(k, s, x, i), k->follow);
         s->mean[i] = mean > home + reach ? home + reach : mean < home - reach ? home - reach : mean;
     }
 }

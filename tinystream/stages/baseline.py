@@ -50,12 +50,10 @@ from tinystream.plan.fixed import rshift, sat32
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
+from tinystream.stages._learning import LONGEST, check_features, divide, learn_vectors, type_of
 
 MEAN_Q, SCORE_Q, Q = 24, 20, 16
 ONE = 1 << 30
-LONGEST = 1 << 20  # vectors to learn from: what 64 bits hold of sums of int32
-MOST = 64  # features
-TYPES = ("int8", "uint8", "int16", "uint16", "int32")
 
 
 class Baseline(Stage):
@@ -79,9 +77,7 @@ class Baseline(Stage):
         default=3.0, gt=0, le=100, description="standard deviations that the mean may move from where it was learnt")
 
     def plan(self, x: Signal) -> Step:
-        if x.dtype not in TYPES or not 1 <= x.size <= MOST:
-            raise AppError((), f"stage 'baseline' takes 1 to {MOST} features of {', '.join(TYPES)}, and is given {x}",
-                           "features of the signal before it, such as the power of a few bands")
+        check_features(self.kind, x)
         learn, size = self._learn(x), x.size
         least, least_exponent = scaled(self._least(x))
         pairs = size * (size + 1) // 2 if self.how == "covariance" else size
@@ -90,7 +86,7 @@ class Baseline(Stage):
             x=(x,),
             y=replace(x, shape=(1,) if self.gives == "distance" else (size,), dtype="int32", scale=2.0**-Q, zero=0, unit="", bin_hz=None,
                       sample_hz=None),
-            params=dict(size=size, type=np.dtype(x.dtype).itemsize * (-1 if x.dtype[0] == "i" else 1), learn=learn,
+            params=dict(size=size, type=type_of(x.dtype), learn=learn,
                         covariance=int(self.how == "covariance"), scores=int(self.gives == "scores"), least=least,
                         least_exponent=least_exponent, ridge=round(self.ridge * ONE), follow=self._follow(x),
                         follow_below=round(self._below(x) * 2**Q), follow_limit=max(1, round(self.follow_limit * 2**8))),
@@ -123,20 +119,7 @@ class Baseline(Stage):
         return np.array(given)
 
     def _learn(self, x: Signal) -> int:
-        """Vectors to learn from."""
-        if (self.learn_s is None) == (self.learn_blocks is None):
-            if self.learn_s is None:
-                raise AppError((), "stage 'baseline' is not told how long it learns", "learn_s = 600")
-            raise AppError(("learn_s",), "learn_s and learn_blocks exclude each other", "leave one of them out")
-        option, longest_s = "learn_blocks" if self.learn_s is None else "learn_s", float(LONGEST / x.rate_hz)
-        learn = self.learn_blocks or ceil(Fraction(str(self.learn_s)) * x.rate_hz)
-        if learn > LONGEST:
-            raise AppError((option,), f"{option} = {getattr(self, option):g} is too long: sums of {learn} vectors may not fit",
-                           f"{option} = {LONGEST if self.learn_s is None else floor(longest_s)}")
-        if learn < 2:
-            raise AppError((option,), f"{option} = {getattr(self, option):g} is a single vector, and one cannot vary",
-                           f"{option} = {float(10 / x.rate_hz):g}")
-        return learn
+        return learn_vectors(self.kind, self.learn_s, self.learn_blocks, x)
 
     def _least(self, x: Signal) -> float:
         """The smallest standard deviation, in counts; never less than one."""
@@ -260,12 +243,6 @@ def cut(x: int, bits: int) -> tuple[int, int]:
 
 def shifted(x: int, shift: int) -> int:
     return x >> shift if shift > 0 else x << -shift
-
-
-def divide(x: int, n: int) -> int:
-    """x / n to nearest, halves away from zero; n > 0."""
-    size = (abs(x) + n // 2) // n
-    return size if x >= 0 else -size
 
 
 # --- once it has learnt ---------------------------------------------------------------------------------------
