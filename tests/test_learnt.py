@@ -8,12 +8,15 @@ import zlib
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bare import use_cache
 from command import tinystream
+from examples import CASES, example
+from examples import blocks as inputs
 
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import compilers
@@ -50,6 +53,12 @@ learn_s = 2
 follow_s = 1
 follow_below = 6.0
 """
+
+
+def flat(case) -> tuple:
+    return case[0], *case[1]
+
+
 ENGINES = ["python", "native", "cortex-m0", "cortex-m4"]
 
 
@@ -203,6 +212,27 @@ def test_the_c_of_an_app_that_learns_compiles_without_a_warning(plan, form, tmp_
     for compiler in compilers():
         program = compiler.build(files, tmp_path / "program", "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
         assert subprocess.run([program]).returncode == 0
+
+
+LEARNING = [case for case in CASES if learns(plan_stage("any", *flat(example(*case))))]
+
+
+@pytest.mark.parametrize(("module", "i"), LEARNING, ids=[f"{module.rpartition('.')[2]}-{i}" for module, i in LEARNING])
+def test_every_stage_that_learns_learns_the_same_in_c_and_can_be_stopped_anywhere(module, i):
+    stage, signals = example(module, i)
+    plan = plan_stage("learns", stage, *signals)
+    x = inputs(module, signals, seed=9)
+    host, native = Engine(plan), Native(plan)
+    parts = [0, 1, len(x[0]) // 5, len(x[0]) // 2, len(x[0])]
+    for first, last in pairwise(parts):
+        fired = [engine.push(*(b[first:last] for b in x))[0] for engine in (host, native)]
+        assert host.learnt() == native.learnt()
+        np.testing.assert_array_equal(fired[0].y, fired[1].y)
+        again = Engine(plan)
+        again.restore(native.learnt())
+        native.forget()
+        native.restore(again.learnt())
+        assert native.learnt() == host.learnt()
 
 
 # --- refused --------------------------------------------------------------------------------------------------
