@@ -63,7 +63,7 @@ def test_error_is_what_the_docstring_says_for_long_vectors_and_for_any():
     rng = np.random.default_rng(5)
     for low, high, bound in [(3, 15, 0.55), (0, 3, 0.8)]:
         way = rng.normal(size=(20000, 3))
-        x = np.rint(way / np.linalg.norm(way, axis=1)[:, None] * 2.0 ** rng.uniform(low, high, (20000, 1)))
+        x = np.rint(way / np.linalg.norm(way, axis=1)[:, None] * 2.0 ** rng.uniform(low, high, (20000, 1))) + 0.0      # -0.0 is no integer
         x = x[np.linalg.norm(x, axis=1) > (8 if low == 3 else 0)]
         want = Tilt(angles=ALL).ideal((AXES,), x[:, None, :])[:, 0]
         error = np.abs(angles(x) - want).max() * 128
