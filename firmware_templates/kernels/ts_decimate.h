@@ -27,16 +27,17 @@ static void ts_decimate(const struct ts_decimate *k, struct ts_decimate_state *s
     memcpy(k->work + kept, x, (size_t)fresh * sizeof *x);
     memcpy(s->past, k->work + fresh, (size_t)kept * sizeof *s->past);
 
-    for (int32_t i = 0; i + k->factor <= k->length; i += k->factor) {
+    const int16_t *first = k->work;
+    for (int32_t i = 0; i < k->length / k->factor; i++) {
         for (int32_t channel = 0; channel < k->channels; channel++) {
-            const int16_t *v = k->work + i * k->channels + channel;
             int64_t acc = 0;                                    /* 16 bits more, for their number */
             for (int32_t t = 0; t < k->count; t++) {
-                const int32_t product = k->taps[t] * v[t * k->channels];        /* 31 bits */
+                const int32_t product = k->taps[t] * first[t * k->channels + channel]; /* 31 bits */
                 acc += product;
             }
             *y++ = ts_sat16(ts_rshift(acc, (int)k->shift));
         }
+        first += k->factor * k->channels;
     }
 }
 

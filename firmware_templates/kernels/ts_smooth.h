@@ -70,8 +70,8 @@ static void ts_smooth(const struct ts_smooth *k, struct ts_smooth_state *s, cons
     for (int32_t i = 0; i < k->length; i++) {
         for (int32_t channel = 0; channel < k->channels; channel++) {
             const int64_t v = ts_load(x, k->type, i * k->channels + channel);
-            const int64_t smooth = k->samples > 0 ? ts_smooth_mean(k, s, channel, v) : ts_smooth_level(k, s, channel, v);
-            ts_smooth_store(y, k->type, i * k->channels + channel, smooth);
+            const int64_t value = k->samples > 0 ? ts_smooth_mean(k, s, channel, v) : ts_smooth_level(k, s, channel, v);
+            ts_smooth_store(y, k->type, i * k->channels + channel, value);
         }
         if (k->samples > 0) {
             s->at = s->at + 1 < k->samples ? s->at + 1 : 0;
