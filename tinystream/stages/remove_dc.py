@@ -42,7 +42,7 @@ class RemoveDc(Stage):
                 raise
             raise AppError(("cutoff_hz",), f"cutoff_hz = {self.cutoff_hz:g} is too near to 0 Hz for samples at {float(x.sample_hz):g} Hz",
                            f"cutoff_hz = {float(x.sample_hz) / 50_000:.3g}") from None
-        return replace(step, says=f"without what is below {self.cutoff_hz:g} Hz")
+        return replace(step, name=self.kind, says=f"without what is below {self.cutoff_hz:g} Hz")
 
     def ideal(self, x, blocks):
         return self.highpass().ideal(x, blocks)

@@ -72,6 +72,7 @@ class Velocity(Stage):
             scratch=dict(work=("int32", length)),
             inplace=True,
             cost=dict(mul=5 * sections * x.size, add=12 * sections * x.size, mem=2 * (sections + 2) * x.size),
+            name=self.kind,
             says=f"velocity from {self.low_hz:g} to {self.high_hz or float(x.sample_hz) / 2:g} Hz, up to {32768 * y.scale:g} mm/s",
         )
 
