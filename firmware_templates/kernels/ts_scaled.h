@@ -11,7 +11,7 @@ static inline int64_t ts_size(int64_t x)
 }
 
 /* value * multiplier * 2^(exponent - shift), to nearest, saturated; 2^30 <= multiplier */
-static int32_t ts_scaled(int64_t value, int32_t exponent, int32_t multiplier, int32_t shift)
+static inline int32_t ts_scaled(int64_t value, int32_t exponent, int32_t multiplier, int32_t shift)
 {
     const int msb = ts_msb((uint64_t)ts_size(value));
     const int down = msb > 30 ? msb - 30 : 0;
