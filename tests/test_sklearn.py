@@ -31,9 +31,11 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, RobustScaler, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, SVR, LinearSVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tinystream.train.sklearn import ExportError, agreement, export
@@ -70,6 +72,8 @@ TWO_CLASSES = [
     (make_pipeline(MinMaxScaler(), LinearSVC()), 2**-9),
     (make_pipeline(RobustScaler(), SGDClassifier(random_state=0)), 2**-7),
     (make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)), 2**-14),
+    (make_pipeline(StandardScaler(), KNeighborsClassifier(5)), 2**-14),
+    (make_pipeline(RobustScaler(), KNeighborsClassifier(1, p=1)), 2**-14),
 ]
 
 
@@ -99,12 +103,24 @@ def test_narrow_features_are_decided_alike_too(dtype, tmp_path):
     (GradientBoostingRegressor(n_estimators=30, random_state=0), 1e-5),
     (make_pipeline(StandardScaler(), LinearRegression()), 1e-3),
     (Ridge(), 1e-3),
+    (make_pipeline(StandardScaler(), SVR(C=100)), 0.1),
 ], ids=lambda e: "" if isinstance(e, float) else str(e)[:40])
 def test_a_regression_gives_what_its_stage_gives(estimator, close, tmp_path):
     x, _ = made(2)
     target = x[:, 0] * 3 + np.sin(x[:, 1] / 20) + x[:, 4] / 300
     found = measured(estimator.fit(x[:800], target[:800]), x[800:], tmp_path)
     assert found.error_counted <= close
+
+
+@pytest.mark.parametrize(("estimator", "close"), [
+    (make_pipeline(StandardScaler(), SVC()), 0.01),
+    (make_pipeline(MinMaxScaler(), SVC(C=10, gamma=3.0)), 0.02),
+    (make_pipeline(StandardScaler(), SVC(kernel="linear")), 0.01),
+], ids=lambda e: "" if isinstance(e, float) else str(e)[:60])
+def test_a_support_vector_machine_decides_as_its_stage(estimator, close, tmp_path):
+    x, y = made(2)
+    found = measured(estimator.fit(x[:800], y[:800]), x[800:], tmp_path)
+    assert found.error_counted <= close and found.equal_counted >= 0.998 and found.equal >= 0.995 and found.border <= close
 
 
 @pytest.mark.parametrize("estimator", [
@@ -129,6 +145,11 @@ def test_a_projection_gives_what_its_stage_gives(estimator, tmp_path):
     (make_pipeline(StandardScaler(), KMeans(5, n_init=3, random_state=0)), 1e-3),
     (KMeans(4, n_init=3, random_state=0), 0.05),        # in units of the largest feature, whose centres are hundreds apart
     (make_pipeline(StandardScaler(), MinMaxScaler((-1, 1)), MiniBatchKMeans(3, n_init=3, random_state=0)), 1e-3),
+    (make_pipeline(StandardScaler(), OneClassSVM(nu=0.1)), 1e-2),
+    (OneClassSVM(nu=0.05, kernel="linear"), 500.0),     # of scores that reach millions
+    *((make_pipeline(StandardScaler(), GaussianMixture(4, covariance_type=kind, random_state=0)), 0.01)
+      for kind in ("full", "tied", "diag", "spherical")),
+    (GaussianMixture(2, random_state=0), 0.01),
 ], ids=lambda e: "" if isinstance(e, float) else str(e)[:40])
 def test_an_anomaly_score_decides_as_its_stage(estimator, close, tmp_path):
     x, _ = made(2)
@@ -149,7 +170,7 @@ def test_every_count_goes_the_way_of_its_float32(tmp_path):
 
 def test_a_recorded_room_is_told_empty_alike(tmp_path):
     """Temperature, humidity, light, CO2 and humidity ratio of an office, and whether somebody is in it."""
-    file = shared("environment", "occupancy", "datatest.txt")
+    file = shared("data", "environment", "occupancy", "datatest.txt")
     rows = np.genfromtxt(file, delimiter=",", skip_header=1, usecols=(2, 3, 4, 5, 6, 7))
     x, y = rows[:, :5], rows[:, 5].astype(int)
     assert len(x) > 2000 and 0.2 < y.mean() < 0.8
@@ -187,6 +208,10 @@ def test_what_is_written_says_where_it_is_from(tmp_path):
     (lambda x, y: MinMaxScaler(clip=True).fit(x), "MinMaxScaler(clip=True) is not computed by a stage"),
     (lambda x, y: LinearDiscriminantAnalysis(solver="lsqr").fit(x, y),
      "LinearDiscriminantAnalysis(solver='lsqr') is not computed by a stage"),
+    (lambda x, y: SVC(kernel="poly").fit(x, y), "SVC(kernel='poly') is not computed by a stage"),
+    (lambda x, y: SVC().fit(x, np.arange(len(x)) % 3), "SVC of 3 classes is not computed by a stage"),
+    (lambda x, y: KNeighborsClassifier(weights="distance").fit(x, y), "KNeighborsClassifier(weights='distance') is not computed by a stage"),
+    (lambda x, y: KNeighborsClassifier(metric="chebyshev").fit(x, y), "KNeighborsClassifier(effective_metric_='chebyshev') is not computed"),
     (lambda x, y: RandomForestRegressor(2).fit(x, x[:, :2]), "RandomForestRegressor with 2 outputs is not computed by a stage"),
     (lambda x, y: GradientBoostingClassifier(init=LogisticRegression(), n_estimators=2).fit(x, y),
      "GradientBoostingClassifier that begins with LogisticRegression is not computed by a stage"),

@@ -385,6 +385,53 @@ def covariance(e: Any, scaler: Affine, scaled: bool, whole: Any) -> Exported:
     return Exported("mahalanobis", options, scores, float(np.sqrt(-offset)), dict(threshold=np.sqrt(-offset)))
 
 
+def mixture(e: Any, scaler: Affine, scaled: bool, whole: Any) -> Exported:
+    """GaussianMixture: what it calls -score_samples()."""
+    size, count = e.n_features_in_, len(e.weights_)
+    found = np.asarray(e.covariances_, np.float64)
+    options: dict[str, Any] = dict(weights=e.weights_, means=scaler.mean + scaler.std * e.means_,
+                                   offset=-float(np.log(scaler.std).sum()))     # a density is one of scaled features
+    match e.covariance_type:
+        case "full" | "tied":
+            full = found if e.covariance_type == "full" else np.broadcast_to(found, (count, size, size))
+            options["covariances"] = full * np.outer(scaler.std, scaler.std)
+        case _:
+            rows = found if e.covariance_type == "diag" else np.broadcast_to(found[:, None], (count, size))
+            options["variances"] = rows * scaler.std**2
+    return Exported("gmm", options, lambda X: -whole.score_samples(X))
+
+
+def neighbours(e: Any, scaler: Affine, scaled: bool, whole: Any) -> Exported:
+    """KNeighborsClassifier: the share of each class among the nearest."""
+    need(e, weights=["uniform"], effective_metric_=["euclidean", "manhattan"])
+    if getattr(e, "outputs_2d_", False):
+        raise ExportError(f"{name_of(e)} with several outputs is not computed by a stage", "one estimator for each")
+    if not isinstance(e._fit_X, np.ndarray):
+        raise ExportError(f"{name_of(e)} of a sparse matrix is not computed by a stage", ".fit(X.toarray(), y)")
+    options = dict(prototypes=e._fit_X, classes=np.asarray(e._y).ravel(), neighbours=e.n_neighbors, give="votes",
+                   distance=e.effective_metric_, **scaled_options(scaler, scaled))
+    return Exported("prototypes", options, whole.predict_proba, "greatest", dict(classes=e.classes_))
+
+
+# --- support vector machines ------------------------------------------------------------------------------------
+
+
+def machine(e: Any, scaler: Affine, scaled: bool, whole: Any) -> Exported:
+    """SVC of two classes and OneClassSVM as decision_function() has them, SVR as predict()."""
+    need(e, kernel=["linear", "rbf"])
+    classes = getattr(e, "classes_", None)
+    if classes is not None and len(classes) > 2:
+        raise ExportError(f"{name_of(e)} of {len(classes)} classes is not computed by a stage", "LinearSVC, or one SVC for each class")
+    scores = whole.predict if name_of(e) == "SVR" else whole.decision_function
+    border, about = (None, None) if name_of(e) == "SVR" else (0.0, dict(threshold=0.0) if classes is None else dict(classes=classes))
+    bias = float(np.ravel(e.intercept_)[0])
+    if e.kernel == "linear":
+        return Exported("linear", weighted(e.coef_, bias, scaler), scores, border, about)
+    options = dict(vectors=e.support_vectors_, coefficients=np.ravel(e.dual_coef_), bias=bias, gamma=float(e._gamma),
+                   **scaled_options(scaler, scaled))
+    return Exported("svm", options, scores, border, about)
+
+
 Reader = Callable[[Any, Affine, bool, Any], Exported]
 SCALERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
 READERS: dict[str, Reader] = {
@@ -398,4 +445,7 @@ READERS: dict[str, Reader] = {
     "IsolationForest": isolation,
     **dict.fromkeys(("KMeans", "MiniBatchKMeans"), centres),
     **dict.fromkeys(("EllipticEnvelope", "EmpiricalCovariance", "ShrunkCovariance", "LedoitWolf", "OAS", "MinCovDet"), covariance),
+    "GaussianMixture": mixture,
+    "KNeighborsClassifier": neighbours,
+    **dict.fromkeys(("SVC", "SVR", "OneClassSVM"), machine),
 }
