@@ -137,6 +137,94 @@ static void tell_status(void)
     node.status_at = node.blocks;
 }
 
+#ifdef TS_LEARNS
+/* --- what was learnt ----------------------------------------------------------------------------------------- */
+
+enum learnt { LEARNT_RESTORED, LEARNT_REFUSED, LEARNT_SAVED, LEARNT_FORGOTTEN };
+
+static struct {
+    uint8_t bytes[TS_LEARNT_BYTES];         /* what is stored, or was last */
+    uint64_t saved_at;                      /* blocks */
+    uint64_t wait;                          /* blocks until it is stored again: twice as long each time, up to a day */
+    volatile bool anew;
+} learnt = { .wait = TS_STATUS_BLOCKS };
+
+__attribute__((weak)) size_t board_load_learnt(uint8_t *bytes, size_t most)
+{
+    (void)bytes;
+    (void)most;
+    return 0;
+}
+
+__attribute__((weak)) void board_save_learnt(const uint8_t *bytes, size_t count)
+{
+    (void)bytes;
+    (void)count;
+}
+
+void ts_learn_anew(void)
+{
+    learnt.anew = true;
+}
+
+/* The CRC at its end. */
+static uint32_t learnt_crc(void)
+{
+    uint32_t crc = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        crc |= (uint32_t)learnt.bytes[TS_LEARNT_BYTES - 4 + i] << 8 * i;
+    }
+    return crc;
+}
+
+static void tell_learnt(enum learnt what, enum ts_learnt why)
+{
+    struct ts_record record = ts_record(TS_RECORD_LEARNT, node.sequence++);
+    ts_put(&record, heard(), 8);
+    ts_put(&record, (uint64_t)what, 1);
+    ts_put(&record, (uint64_t)why, 1);
+    ts_put(&record, learnt_crc(), 4);
+    send(&record);
+}
+
+static void restore_learnt(void)
+{
+    const size_t count = board_load_learnt(learnt.bytes, sizeof learnt.bytes);
+    if (count > 0) {
+        const enum ts_learnt why = ts_app_restore(learnt.bytes, count);
+        tell_learnt(why == TS_LEARNT_RESTORED ? LEARNT_RESTORED : LEARNT_REFUSED, why);
+    }
+}
+
+/* Where it has changed since, by its CRC. */
+static void save_learnt(void)
+{
+    const uint64_t day = 86400000000u / TS_BLOCK_US;
+    const uint32_t before = learnt_crc();
+    const size_t count = ts_app_export(learnt.bytes);
+    if (learnt_crc() != before) {
+        board_save_learnt(learnt.bytes, count);
+        tell_learnt(LEARNT_SAVED, TS_LEARNT_RESTORED);
+    }
+    learnt.saved_at = node.blocks;
+    learnt.wait = learnt.wait < day / 2 ? 2 * learnt.wait : day;
+}
+
+/* Between two blocks. */
+static void look_after_learnt(void)
+{
+    if (learnt.anew) {
+        learnt.anew = false;
+        ts_app_forget();
+        learnt.wait = TS_STATUS_BLOCKS;
+        save_learnt();
+        tell_learnt(LEARNT_FORGOTTEN, TS_LEARNT_RESTORED);
+    } else if (node.blocks - learnt.saved_at >= learnt.wait) {
+        save_learnt();
+    }
+}
+
+#endif
 /* --- time ---------------------------------------------------------------------------------------------------- */
 
 /* Ticks since the last call, added to the sum: often enough that 32 bits do not wrap between two calls. */
@@ -185,6 +273,9 @@ static void listen(uint64_t begin, uint32_t blocks)
         node.lost += now - taken - 1;       /* older ones were written over by now */
         taken = now;
         node.blocks = begin + taken;
+#ifdef TS_LEARNS
+        look_after_learnt();
+#endif
 #ifdef TS_MARKER
         board_marker(true);
 #endif
@@ -237,6 +328,9 @@ int main(void)
         send(&record);
     }
 #endif
+#ifdef TS_LEARNS
+    restore_learnt();
+#endif
     node.ticks_before = board_ticks();
     for (uint64_t begin = 0; !ended; begin += TS_ON_BLOCKS + TS_OFF_BLOCKS) {
         listen(begin, TS_ON_BLOCKS);
@@ -247,6 +341,9 @@ int main(void)
         board_deep_sleep(TS_OFF_MS);
         node.asleep_ticks += count_ticks();
     }
+#ifdef TS_LEARNS
+    save_learnt();
+#endif
     tell_status();
     board_deep_sleep(0);                    /* when all has left */
     return 0;

@@ -77,6 +77,9 @@ int32_t ts_self_test(void)
     struct ts_event event[TS_EVENTS];
 
     testing = true;
+#ifdef TS_LEARNS
+    ts_app_forget();
+#endif
     ts_app_reset();
     ts_cycles_start();
     for (block_number = 0; block_number < TS_GOLDEN_BLOCKS; block_number++) {
@@ -93,6 +96,9 @@ int32_t ts_self_test(void)
         board_watchdog_feed();
     }
     testing = false;
+#ifdef TS_LEARNS
+    ts_app_forget();                    /* noise is not what is normal */
+#endif
     for (int32_t step = 0; step < TS_STEPS; step++) {
         if (digests[step] != ts_golden_digests[step]) {
             return step;

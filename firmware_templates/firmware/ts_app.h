@@ -32,5 +32,5 @@ typedef ${dtype}_t ts_sample;
 
 #define ts_app_reset            ${name}_reset
 #define ts_app_push             ${name}_push
-
+${learns}
 #endif

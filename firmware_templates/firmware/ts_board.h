@@ -1,7 +1,7 @@
 /* ts_board.h - what a board gives to the loop in main.c, and what the loop gives to it
  *
  * board.c has one function for each line here, and its interrupt handlers.  Nothing of it is called from an interrupt but
- * ts_block_filled() and ts_source_ended().
+ * ts_block_filled(), ts_source_ended() and ts_learn_anew().
  */
 #ifndef TS_BOARD_H
 #define TS_BOARD_H
@@ -47,6 +47,13 @@ void board_alert(const struct ts_event *event, uint64_t heard);
 void board_marker(bool high);
 #endif
 
+#ifdef TS_LEARNS
+/* For a board that can store bytes where they outlive its power; without these two, what was learnt is lost with it.  Load gives how many
+ * there are, 0 for none.  Save is called ever more rarely, once a day in the end, so that flash is not worn out. */
+size_t board_load_learnt(uint8_t *bytes, size_t most);
+void board_save_learnt(const uint8_t *bytes, size_t count);
+#endif
+
 /* --- what the board calls ------------------------------------------------------------------------------------ */
 
 /* The next of the two buffers is full. */
@@ -54,5 +61,10 @@ void ts_block_filled(void);
 
 /* There will be no more: what feeds the app was a recording. */
 void ts_source_ended(void);
+
+#ifdef TS_LEARNS
+/* A button, say: what was learnt is forgotten before the next block, and learning begins anew. */
+void ts_learn_anew(void);
+#endif
 
 #endif

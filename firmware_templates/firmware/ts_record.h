@@ -21,6 +21,7 @@ enum ts_record_kind {
     TS_RECORD_OVERRUN   = 4,
     TS_RECORD_STATUS    = 5,
     TS_RECORD_CYCLES    = 6,
+    TS_RECORD_LEARNT    = 7,
 };
 
 struct ts_record {

@@ -21,6 +21,7 @@ from tinystream.firmware.core import find_core
 from tinystream.firmware.cross import COMMANDS, GCC, RISCV_COMMANDS, cross_compiler, flags
 from tinystream.firmware.golden import Golden, golden
 from tinystream.firmware.image import Image
+from tinystream.plan.learnt import learns
 from tinystream.plan.plan import Plan
 from tinystream.plan.signal import Signal
 from tinystream.run.cache import cached
@@ -137,6 +138,7 @@ def describe(plan: Plan, board: Board) -> str:
         status_blocks=max(16, round(STATUS_S / block_s)),
         status_s=STATUS_S,
         watchdog_ms=max(WATCHDOG_MS, round(4000 * block_s)),
+        learns=template("firmware/learns.h").substitute(name=plan.name, NAME=plan.name.upper()) if learns(plan) else "",
     )
 
 

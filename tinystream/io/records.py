@@ -13,9 +13,13 @@ from typing import Any, ClassVar
 
 from cobs import cobs
 
+from tinystream.plan.learnt import Refusal
+
 VERSION = 1
 LONGEST = 245
 """Bytes of a frame: the record, its CRC, one byte of COBS and the zero."""
+LEARNT = ("restored", "refused", "saved", "forgotten")
+REFUSALS = ("", *(why.name.lower() for why in Refusal if why != Refusal.NONE))
 RESETS = ("unknown", "power", "pin", "watchdog", "software", "fault")
 
 
@@ -117,6 +121,21 @@ class Cycles(Record):
     step: str
 
 
+@dataclass(frozen=True)
+class Learnt(Record):
+    """What was learnt was restored when the node started, or refused, and why; saved, in a later hour; forgotten, because it was told to.
+
+    sample: samples that had been heard.
+    crc:    the last four bytes of what export gives, in hex, as they lie there.
+    """
+
+    kind: ClassVar[str] = "learnt"
+    sample: int
+    what: str
+    why: str
+    crc: str
+
+
 class Broken(ValueError):
     """Bytes between two zeros that are no record."""
 
@@ -177,7 +196,12 @@ def step_cycles(sequence: int, body: bytes) -> Cycles:
     return Cycles(sequence, step, fired, blocks, cycles, most, texts(body[22:])[0])
 
 
-READERS = {1: hello, 2: self_test, 3: alert, 4: overrun, 5: status, 6: step_cycles}
+def learnt(sequence: int, body: bytes) -> Learnt:
+    sample, what, why, crc = struct.unpack("<QBB4s", body)
+    return Learnt(sequence, sample, LEARNT[what], REFUSALS[why], crc.hex())
+
+
+READERS = {1: hello, 2: self_test, 3: alert, 4: overrun, 5: status, 6: step_cycles, 7: learnt}
 
 
 def texts(raw: bytes) -> list[str]:

@@ -6,6 +6,7 @@
 #include "ts_board.h"
 #include "ts_core.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,6 +78,30 @@ void board_write(const uint8_t *bytes, uint32_t count)
         done += (uint32_t)n;
     }
 }
+
+#ifdef TS_LEARNS
+/* A file in the folder in which it runs. */
+size_t board_load_learnt(uint8_t *bytes, size_t most)
+{
+    FILE *file = fopen(TS_APP_NAME ".learnt", "rb");
+    if (file == NULL) {
+        return 0;
+    }
+    const size_t count = fread(bytes, 1, most, file);
+    (void)fclose(file);
+    return count;
+}
+
+void board_save_learnt(const uint8_t *bytes, size_t count)
+{
+    FILE *file = fopen(TS_APP_NAME ".learnt", "wb");
+    if (file == NULL) {
+        return;
+    }
+    (void)fwrite(bytes, 1, count, file);
+    (void)fclose(file);
+}
+#endif
 
 void board_watchdog_start(uint32_t ms)
 {
