@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from bare import use_cache
 from board_firmware import STRICT
+from c_rules import broken, parse
+from test_c_lint import CPPCHECK, HOST, REGISTERS, run, tidy, tool
 from test_learnt import TOML, write
 
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import compilers
+from tinystream.emit.host import native_source
 from tinystream.firmware.board import find_board
 from tinystream.firmware.cross import cross_compilers
-from tinystream.firmware.project import build_project, write_project
+from tinystream.firmware.project import board_defines, build_project, write_project
 from tinystream.firmware.run_board import run_board
 from tinystream.io.records import Learnt, Reader, SelfTest
 from tinystream.plan.learnt import Refusal
@@ -100,3 +103,17 @@ def test_firmware_of_apps_that_learn_nothing_says_nothing_of_it(tmp_path):
     texts = {path.name: path.read_text() for path in project.files}
     assert "LEARN" not in texts["ts_app.h"] and "ts_learnt.h" not in texts
     assert ran(plan, heard(1)) == []
+
+
+def test_linters_find_nothing_in_it(tmp_path):
+    tool("clang-tidy"), tool("cppcheck")
+    plan, board = plan_file(write(tmp_path)), find_board("posix")
+    project = write_project(plan, board, tmp_path / "out")
+    files = [path for path in project.sources if path.name in ("main.c", "self_test.c", "board.c")]
+    run(tool("cppcheck"), *CPPCHECK, *board_defines(board), *files)
+    tidy(files, "-std=c11", *board_defines(board), more=(REGISTERS,))
+    (tmp_path / "native.c").write_text(native_source(plan), encoding="utf-8")
+    tidy([tmp_path / "native.c"], "-std=c11", f"-I{tmp_path / 'out'}", more=(HOST,))
+    (tmp_path / "headers").mkdir()
+    found = broken(parse(tmp_path / "out/tilt.c", compilers()[0], tmp_path / "headers"))
+    assert not found, "\n".join(found)

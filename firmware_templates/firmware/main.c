@@ -149,7 +149,7 @@ static struct {
     volatile bool anew;
 } learnt = { .wait = TS_STATUS_BLOCKS };
 
-__attribute__((weak)) size_t board_load_learnt(uint8_t *bytes, size_t most)
+__attribute__((weak)) size_t board_load_learnt(uint8_t *bytes, size_t most)     /* NOLINT: a board's own one writes there */
 {
     (void)bytes;
     (void)most;
