@@ -9,7 +9,7 @@ import pytest
 
 import tinystream
 
-ROOMS = ["errors", "plan", "stages", "interpreters", "app", "emit", "io", "run", "firmware", "power", "report", "train", "cli"]
+ROOMS = ["errors", "plan", "stages", "interpreters", "app", "emit", "io", "run", "firmware", "power", "report", "train", "node", "cli"]
 SAME_ROOM = {"ops": "stages", "detectors": "stages"}
 PACKAGE = Path(tinystream.__file__).parent
 

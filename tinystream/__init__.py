@@ -12,6 +12,7 @@ _WORDS = {
     "App": "app.definition",
     "Budget": "app.definition",
     "Camera": "app.sources",
+    "Capture": "app.node",
     "Channel": "app.sources",
     "Duty": "app.definition",
     "File": "app.sinks",
@@ -19,16 +20,20 @@ _WORDS = {
     "Microphone": "app.sources",
     "Model": "app.definition",
     "Mqtt": "app.sinks",
+    "Node": "app.node",
     "Sensor": "app.sources",
+    "Settings": "app.node",
     "Stdout": "app.sinks",
 }
 
 __all__ = [
-    "App", "Budget", "Camera", "Channel", "Duty", "File", "Imu", "Microphone", "Model", "Mqtt", "Sensor", "Stdout", "__version__",
+    "App", "Budget", "Camera", "Capture", "Channel", "Duty", "File", "Imu", "Microphone", "Model", "Mqtt", "Node", "Sensor", "Settings",
+    "Stdout", "__version__",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from tinystream.app.definition import App, Budget, Duty, Model
+    from tinystream.app.node import Capture, Node, Settings
     from tinystream.app.sinks import File, Mqtt, Stdout
     from tinystream.app.sources import Camera, Channel, Imu, Microphone, Sensor
 

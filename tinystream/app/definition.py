@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from tinystream.app.node import Capture, Node, Settings
 from tinystream.app.secrets import secret_mistakes
 from tinystream.app.sources import Source
 from tinystream.plan.stage import Definition, Detector, Stage
@@ -136,6 +137,9 @@ class App(Definition):
     detectors: tuple[SerializeAsAny[Detector], ...] = Field(default=(), description="what turns scores into events")
     sinks: tuple[SerializeAsAny[Definition], ...] = Field(default=(), description="who hears of an event")
     budget: Budget | None = Field(default=None, description="limits that the plan must keep")
+    node: Node | None = Field(default=None, description="how it is run around the clock")
+    settings: Settings | None = Field(default=None, description="what may be changed while it runs; nothing, where nothing is said")
+    capture: Capture | None = Field(default=None, description="what is kept around an alert; nothing, where nothing is said")
 
     @model_validator(mode="before")
     @classmethod

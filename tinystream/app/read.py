@@ -13,6 +13,7 @@ from tinystream.app.definition import App, Budget, Duty, Model
 from tinystream.app.kinds import class_of, known_kinds
 from tinystream.app.locate import Place, in_file_order, places, render, show
 from tinystream.app.mistakes import build, hint
+from tinystream.app.node import Capture, Node, Settings
 from tinystream.app.planner import Broken, Parts
 from tinystream.app.secrets import misplaced, secret_mistakes
 from tinystream.app.sources import Microphone
@@ -21,7 +22,7 @@ from tinystream.plan.stage import Definition
 
 TABLES = {
     "source": "[source]", "duty": "[duty]", "stage": "[[stage]]", "model": "[model]", "detect": "[detect]", "sink": "[[sink]]",
-    "budget": "[budget]",
+    "budget": "[budget]", "node": "[node]", "settings": "[settings]", "capture": "[capture]",
 }  # fmt: skip
 SCALARS = ("name", "description", "board")
 
@@ -177,6 +178,7 @@ class Draft:
         detectors = tuple(self.one_or_many(doc, "detect", lambda table, path: self.entry(table, path, "detector")))
         sinks = [sink for sink in self.many(doc, "sink", "sink") if not isinstance(sink, Broken)]
         budget = self.plain(doc, "budget", Budget)
+        around = {key: self.plain(doc, key, cls) for key, cls in (("node", Node), ("settings", Settings), ("capture", Capture))}
         scalars = {key: doc[key] for key in SCALARS if key in doc}
         whole = {
             "stages": whole_ones(stages),
@@ -185,7 +187,7 @@ class Draft:
             "models": whole_ones(models),
             "detectors": whole_ones(detectors),
         }
-        parts = {"duty": duty, "budget": budget}
+        parts = {"duty": duty, "budget": budget, **around}
         optional = {key: part for key, part in parts.items() if not isinstance(part, Broken)}
         app, errors = build(App, {**scalars, **whole, **optional}, (), "app")
         self.errors += errors

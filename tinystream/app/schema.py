@@ -11,6 +11,7 @@ from typing import Any
 
 from tinystream.app.definition import SEVERAL, App, Budget, Duty, Model
 from tinystream.app.kinds import class_of, known_kinds
+from tinystream.app.node import Capture, Node, Settings
 from tinystream.plan.stage import Definition
 
 OWN_KIND = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -27,8 +28,11 @@ def schema() -> dict[str, Any]:
         "detect": one_or_several(one_of("detector")),
         "sink": {"type": "array", "items": one_of("sink"), "description": top["sinks"]["description"]},
         "budget": table(Budget),
+        "node": table(Node),
+        "settings": table(Settings),
+        "capture": table(Capture),
     }
-    for key in ("source", "duty", "model", "detect", "budget"):
+    for key in ("source", "duty", "model", "detect", "budget", "node", "settings", "capture"):
         tables[key]["description"] = top[SEVERAL.get(key, key)]["description"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
