@@ -13,9 +13,9 @@ struct ts_svm {
     int32_t vectors;
     int64_t furthest;           /* squares >> early beyond which the kernel is 0; 32 bits */
     int32_t early;              /* bits of a sum of squares that do not matter */
-    int32_t octaves;            /* with shift: from squares >> early to octaves in Q16 */
+    int32_t octaves;            /* with shift: from squares >> early to octaves in Q20 */
     int32_t shift;
-    int64_t bias;               /* 2^44 is a count of y */
+    int64_t bias;               /* 2^40 is a count of y */
     const int64_t *mean;        /* counts << lift, [size] */
     const int32_t *multiplier;  /* Q29, [size] */
     const int8_t *lift;         /* [size] */
@@ -48,7 +48,7 @@ static void ts_svm(const struct ts_svm *k, const void *x, int32_t *y)
     for (int32_t v = 0; v < k->vectors; v++) {
         sum += (int64_t)k->coefficient[v] * ts_svm_kernel(k, k->vector + v * k->size);    /* 60 bits, all together */
     }
-    y[0] = ts_sat32(ts_rshift(sum, 44));
+    y[0] = ts_sat32(ts_rshift(sum, 40));
 }
 
 #endif

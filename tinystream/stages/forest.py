@@ -183,9 +183,8 @@ class Forest(Fitted):
         if self.output == "probability":                        # Q14 to Q15
             return Given(y, np.rint(rows * 2**14).astype(np.int16), np.zeros(1, np.int64), round(2**31 / trees), 30)
         bits = 14 - ceil(log2(max(float(rows.max()), 1.0)))
-        ratio = Fraction(2**16) / (Fraction(self.usual_depth or 1) * trees)
-        shift = 30 + bits
-        return Given(y, np.rint(rows * 2.0**bits).astype(np.int16), np.zeros(1, np.int64), round(ratio * 2**30), shift)
+        ratio = Fraction(2**20) / (Fraction(self.usual_depth or 1) * trees)
+        return Given(y, np.rint(rows * 2.0**bits).astype(np.int16), np.zeros(1, np.int64), round(ratio * 2**24), 24 + bits)
 
 
 class Nodes:
@@ -196,7 +195,7 @@ class Nodes:
 
 
 class Given:
-    """y, leaves and base in integers; a score is rshift((base + sum) * multiplier, shift), in counts of y or as an exponent in Q16."""
+    """y, leaves and base in integers; a score is rshift((base + sum) * multiplier, shift), in counts of y or as an exponent in Q20."""
 
     def __init__(self, y: Signal, leaf: np.ndarray, base: np.ndarray, multiplier: int, shift: int) -> None:
         self.y, self.leaf, self.base, self.multiplier, self.shift = y, leaf, base, multiplier, shift

@@ -2,9 +2,9 @@
 
     z = (x - mean) / std                                        in Q20, see stages/_standard.py;  z18 = rshift(z, 2)
     e = sum_j clamp(z18[j] - vector[v][j])**2                   in Q36; each difference is held below 256
-    u = rshift(min(e >> early, furthest) octaves, shift)        in Q16: gamma log2(e) |x - vector|**2
+    u = rshift(min(e >> early, furthest) octaves, shift)        in Q20: gamma log2(e) |x - vector|**2
     K = 2**-u                                                   in Q30, by stages/_exp2.py
-    y = rshift(bias + sum_v coefficient[v] K, 44)               int32, in 16 bits of sum |coefficient| + |bias|
+    y = rshift(bias + sum_v coefficient[v] K, 40)               int32, in 20 bits of sum |coefficient| + |bias|
 
 y above 0 is the class, or usual, as scikit-learn's decision_function has it.  With std (and mean) vectors are in standard deviations, as
 they are behind a scaler, and so is gamma; without both, in the units of x.
@@ -50,7 +50,7 @@ class Svm(Fitted):
         octaves = self._gamma(where) * np.log2(np.e)            # of |z - vector|**2, each
         furthest = min(32 / octaves, FAR**2 * x.size)
         early = max(0, ceil(log2(furthest)) + 36 - 31)
-        shift = min(30 - ceil(log2(octaves * 2.0 ** (early - 20))), 60)
+        shift = min(30 - ceil(log2(octaves * 2.0 ** (early - 16))), 60)
         coefficients = np.array(self.coefficients or ())
         total = float(np.abs(coefficients).sum() + abs(self.bias))
         top = ceil(log2(max(total, 2.0**-30)))
@@ -58,9 +58,9 @@ class Svm(Fitted):
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal((1,), "int32", x.rate_hz, 2.0 ** (top - 16)),
+            y=Signal((1,), "int32", x.rate_hz, 2.0 ** (top - 20)),
             params=dict(type=type_, size=x.size, vectors=len(coefficients), furthest=floor(furthest * 2.0**36) >> early, early=early,
-                        octaves=round(octaves * 2.0 ** (early - 20 + shift)), shift=shift, bias=round(self.bias * 2.0 ** (fine + 30))),
+                        octaves=round(octaves * 2.0 ** (early - 16 + shift)), shift=shift, bias=round(self.bias * 2.0 ** (fine + 30))),
             tables=dict(standard(x, where.mean, where.std), vector=np.rint(where.rows * 2**18).astype(np.int32),
                         coefficient=np.rint(coefficients * 2.0**fine).astype(np.int32), exp2=EXP2_TABLE),
             scratch=dict(z=("int32", x.size)),
@@ -96,7 +96,7 @@ class Svm(Fitted):
         return where
 
 
-BOUND = 4.0     # counts: half from rounding, 2 for the chords of 2**-x, 1.5 for features rounded to Q18 at the largest gamma
+BOUND = 40.0    # counts: 0.86 sqrt(gamma features) 2 for features rounded to Q18, which is 39 at the largest gamma, and half from rounding
 BATCHED = True
 
 
@@ -107,7 +107,7 @@ def run(k, s, x):
         apart = np.clip(z - vector, -HELD, HELD)
         near = np.minimum((apart * apart).sum(axis=-1) >> k.early, k.furthest)
         total += coefficient * exp2_q30(k.exp2, rshift(near * k.octaves, k.shift))
-    return sat32(rshift(total, 44))[:, None]
+    return sat32(rshift(total, 40))[:, None]
 
 
 def machine(vectors: int, size: int, gamma: float, seed: int, wide: float = 1.5, **more) -> Svm:
