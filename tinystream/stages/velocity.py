@@ -57,7 +57,10 @@ class Velocity(Stage):
         if x.rate_hz * x.shape[0] != x.sample_hz:
             raise AppError((), f"stage 'velocity' works on the stream, and is given overlapping frames, {x}", "put it before the frame")
         sos = self._design(x)
-        reach = self.range_mm_s or 32768 * x.scale * loudest(sos)
+        most = 32768 * x.scale * loudest(sos)
+        reach = self.range_mm_s or most
+        if reach > most:
+            raise AppError(("range_mm_s",), f"range_mm_s = {reach:g} is more than these samples can give, {most:.4g} mm/s", "leave it out")
         y = replace(x, scale=2.0 ** ceil(log2(reach / 32767)), unit="mm/s")
         filter_ = self._counted(sos, x.scale / y.scale)
         length, channels = (*x.shape, 1)[:2]
@@ -86,7 +89,7 @@ class Velocity(Stage):
         try:
             return quantized(amplified(sos, gain), "low_hz")
         except AppError:
-            wider = next((n for n in (2, 4, 8, 16, 32) if proved(amplified(sos, gain / n))), None)
+            wider = next((n for n in 2 ** np.arange(1, 21) if proved(amplified(sos, gain / n))), None)
             if self.range_mm_s is None or wider is None:
                 raise
             raise AppError(("range_mm_s",), f"range_mm_s = {self.range_mm_s:g} asks for finer counts than 32 bits can prove",
