@@ -229,7 +229,8 @@ def test_matlab_variables_are_channels(tmp_path):
     savemat(tmp_path / "a.mat", dict(samples=x, fs=100.0, name="pump"))
     savemat(tmp_path / "b.mat", dict(z=x[:, 2], x=x[None, :, 0], y=x[:, 1], RPM=[[1797]], short=[1.0, 2], t=np.arange(200) / 100))
     savemat(tmp_path / "c.mat", dict(samples=np.array(counts(x), np.int16).T, fs=100))
-    for name in "abc":
+    savemat(tmp_path / "d.mat", dict(samples=x, fs=100), do_compression=True)
+    for name in "abcd":
         got = read_as(tmp_path / f"{name}.mat", IMU)
         assert got.samples.tolist() == counts(x) and got.rate_hz == 100, name
     assert "shorter variables are left out: short" in read_as(tmp_path / "b.mat", IMU).notes

@@ -18,6 +18,7 @@ from tinystream.io.axes import chosen
 from tinystream.io.content import Content
 from tinystream.io.labels import edge_impulse_label
 from tinystream.io.wanted import How, Wanted
+from tinystream.io.words import first_line
 
 EXAMPLE = '{"protected": …, "payload": {"interval_ms": 10, "sensors": [{"name": "accX", "units": "m/s2"}], "values": [[0.1]]}}'
 DAMAGED = "export or record it again"
@@ -59,18 +60,13 @@ def _decoded(path: Path, data: bytes) -> Any:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as e:
-            raise RecordingError(f"{path} is no JSON: {_first_line(e)}", DAMAGED) from None
+            raise RecordingError(f"{path} is no JSON: {first_line(e)}", DAMAGED) from None
     import cbor2  # only this format needs it
 
     try:
         return cbor2.loads(data)
     except (cbor2.CBORError, ValueError, TypeError, EOFError, RecursionError, MemoryError, ArithmeticError, LookupError) as e:
-        raise RecordingError(f"{path} is no CBOR: {_first_line(e)}", DAMAGED) from None
-
-
-def _first_line(e: BaseException) -> str:
-    text = (str(e).splitlines() or [""])[0].rstrip(".")
-    return "nested too deeply" if isinstance(e, RecursionError) else (text[:1].lower() + text[1:])[:200] or type(e).__name__
+        raise RecordingError(f"{path} is no CBOR: {first_line(e)}", DAMAGED) from None
 
 
 def _mapping(path: Path, what: str, value: Any) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from tinystream.errors import RecordingError
 from tinystream.io.axes import chosen
 from tinystream.io.content import Content
 from tinystream.io.wanted import How, Wanted
+from tinystream.io.words import first_line
 
 KEYS = ("samples", "x")
 
@@ -26,7 +27,7 @@ def read_array(path: Path, wanted: Wanted, how: How) -> Content:
             with loaded:
                 x, rate_hz = _member(path, loaded), _rate(path, loaded)
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as e:
-        what = "holds Python objects, which are not loaded" if "allow_pickle" in str(e) else f"cannot be read: {_first_line(e)}"
+        what = "holds Python objects, which are not loaded" if "allow_pickle" in str(e) else f"cannot be read: {first_line(e)}"
         raise RecordingError(f"{path} {what}", "numpy.save(path, samples.astype('int16'))") from None
     if wanted.frame:
         return _frames(path, x, wanted.frame, rate_hz)
@@ -72,7 +73,3 @@ def _rate(path: Path, file: np.lib.npyio.NpzFile) -> Fraction | None:
     if rate.size != 1 or rate.dtype.kind not in "iuf" or not np.isfinite(rate).all() or rate.item() <= 0:
         raise RecordingError(f"{path}: rate_hz is not one number above 0", "numpy.savez(path, samples=x, rate_hz=16000)")
     return Fraction(rate.item()).limit_denominator(10**6)
-
-
-def _first_line(e: BaseException) -> str:
-    return (str(e).splitlines() or [type(e).__name__])[0].rstrip(".")

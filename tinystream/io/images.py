@@ -11,6 +11,7 @@ import numpy as np
 from tinystream.errors import RecordingError
 from tinystream.io.content import Content
 from tinystream.io.wanted import How, Wanted
+from tinystream.io.words import first_line
 
 IMAGES = (".png", ".bmp", ".pgm", ".jpg", ".jpeg")
 FORMATS = ("PNG", "BMP", "PPM", "JPEG")
@@ -71,8 +72,7 @@ def _opened(path: Path) -> Any:
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, OverflowError, ArithmeticError, MemoryError) as e:
         if isinstance(e, OSError) and e.errno:
             raise
-        line = (str(e).splitlines() or [type(e).__name__])[0]
-        raise RecordingError(f"{path} is no image, or damaged: {line[:200]}", "save it again") from None
+        raise RecordingError(f"{path} is no image, or damaged: {first_line(e)}", "save it again") from None
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as e:
         raise RecordingError(f"{path}: {e}", "a smaller image") from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinystream.errors import RecordingError
+from tinystream.io.words import first_line
 
 TRACK = "a line a label: start, end in seconds and its text, with tabs between them, as Audacity exports it"
 TABLE = "a header start_s,end_s,label, and a line for each window"
@@ -73,7 +74,7 @@ def _sample(recording: Path) -> Mapping[str, Any] | None:
     try:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as e:
-        raise RecordingError(f"{path} cannot be read: {(str(e).splitlines() or [''])[0]}", "export it again, or move it away") from None
+        raise RecordingError(f"{path} cannot be read: {first_line(e)}", "export it again, or move it away") from None
     files = data.get("files") if isinstance(data, Mapping) else None
     for sample in files if isinstance(files, list) else []:
         if isinstance(sample, Mapping) and Path(str(sample.get("path", ""))).name == recording.name:

@@ -10,7 +10,9 @@ import numpy as np
 from tinystream.errors import RecordingError
 from tinystream.io.columns import content_of
 from tinystream.io.content import Content
+from tinystream.io.mat_file import MatFileError, read_arrays
 from tinystream.io.wanted import How, Wanted
+from tinystream.io.words import first_line
 
 RATES = ("rate_hz", "fs", "sample_rate", "samplerate", "sampling_rate", "sampling_frequency", "sr", "fsamp")
 SAVE = "save('name.mat', 'samples', 'fs', '-v7')"
@@ -36,19 +38,13 @@ def read_matlab(path: Path, wanted: Wanted, how: How) -> Content:
 
 
 def _variables(path: Path) -> dict[str, np.ndarray]:
-    """The numeric ones of up to two axes."""
-    from scipy.io import loadmat  # half a second to import, and seldom needed
-
-    head = path.read_bytes()[:1024]
-    if head.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in head:
+    data = path.read_bytes()
+    if data.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in data[:1024]:
         raise RecordingError(f"{path} is of MATLAB's version 7.3, which is not read", SAVE)
     try:
-        loaded = loadmat(path, mat_dtype=False)
-    except Exception as e:
-        line = (str(e).splitlines() or [type(e).__name__])[0].rstrip(".")
-        raise RecordingError(f"{path} cannot be read: {line[:1].lower()}{line[1:200]}", SAVE) from None
-    arrays = {name: x for name, x in loaded.items() if isinstance(x, np.ndarray) and not name.startswith("__")}
-    return {name: x for name, x in arrays.items() if x.dtype.kind in "iuf" and x.ndim <= 2}
+        return read_arrays(data)
+    except MatFileError as e:
+        raise RecordingError(f"{path} cannot be read: {first_line(e)}", SAVE) from None
 
 
 def _upright(x: np.ndarray) -> np.ndarray:

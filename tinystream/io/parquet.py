@@ -10,6 +10,7 @@ from tinystream.errors import RecordingError
 from tinystream.io.columns import content_of
 from tinystream.io.content import Content
 from tinystream.io.wanted import How, Wanted
+from tinystream.io.words import first_line
 
 AGAIN = "table.to_parquet(path), one column a channel"
 
@@ -23,18 +24,16 @@ def read_parquet(path: Path, wanted: Wanted, how: How) -> Content:
         raise RecordingError(f"{path}: reading Parquet needs pyarrow", "pip install 'tinystream[parquet]', or save it as CSV") from None
     try:
         table = read_table(path.open("rb"))
+        fields = [field for field in table.schema if _is_read(pyarrow, field.type)]
+        columns = {field.name: np.asarray(table.column(field.name).to_numpy()) for field in fields}
+        units = {field.name: (field.metadata or {}).get(b"unit", b"").decode(errors="replace") for field in fields}
+        names = table.schema.names
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError) as e:
         if isinstance(e, OSError) and e.errno:
             raise
-        line = (str(e).splitlines() or [type(e).__name__])[0].rstrip(".")
-        raise RecordingError(f"{path} cannot be read: {line[:1].lower()}{line[1:200]}", AGAIN) from None
-    columns, units = {}, {}
-    for field in table.schema:
-        if _is_read(pyarrow, field.type):
-            columns[field.name] = np.asarray(table.column(field.name).to_numpy())
-            units[field.name] = (field.metadata or {}).get(b"unit", b"").decode(errors="replace")
+        raise RecordingError(f"{path} cannot be read: {first_line(e)}", AGAIN) from None
     if not columns:
-        raise RecordingError(f"{path} has no column of numbers, but {', '.join(table.schema.names) or 'nothing'}", AGAIN)
+        raise RecordingError(f"{path} has no column of numbers, but {', '.join(names) or 'nothing'}", AGAIN)
     return content_of(path, columns, wanted, how, units)
 
 

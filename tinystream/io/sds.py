@@ -21,6 +21,7 @@ from tinystream.io.axes import chosen
 from tinystream.io.content import Content
 from tinystream.io.stamps import Stamps
 from tinystream.io.wanted import How, Wanted
+from tinystream.io.words import first_line
 
 TYPES = {
     **{f"{sign}int{bits}_t": f"<{sign or 'i'}{bits // 8}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
@@ -137,8 +138,7 @@ def _description(path: Path) -> Description:
         where = ".".join(map(str, first["loc"]))
         raise RecordingError(f"{there}: {where}: {first['msg'][:1].lower()}{first['msg'][1:]}", EXAMPLE) from None
     except (yaml.YAMLError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as e:
-        line = (str(e).splitlines() or [type(e).__name__])[0]
-        raise RecordingError(f"{there} is no YAML: {line[:200]}", EXAMPLE) from None
+        raise RecordingError(f"{there} is no YAML: {first_line(e)}", EXAMPLE) from None
 
 
 def _channels(path: Path, description: Description) -> list[Channel]:

@@ -41,6 +41,9 @@ class Table(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+EMPTY = Table([], 0, ",", ["0"], None, 1)
+
+
 def read_table(path: Path, wanted: Wanted, how: How) -> Content:
     """A table of real values, in the units of its header or in the app's.
 
@@ -70,10 +73,12 @@ def _open(path: Path) -> Table:
     lines, comment = _without_comments(text.splitlines())
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
     if first is None:
-        return Table(lines, 0, ",", ["0"], None, 1)
+        return EMPTY
     lines, delimiter = _delimited(lines, lines[first])
-    while not lines[-1].strip(delimiter + ' "'):  # what a spreadsheet leaves below its rows
+    while lines and not lines[-1].strip(delimiter + ' "'):  # what a spreadsheet leaves below its rows
         lines.pop()
+    if not lines:
+        return EMPTY
     cells = _cells(lines[first], delimiter)
     header = not any(_is_number(cell) or _date(cell) for cell in cells)
     names, start = (cells, first + 1) if header else (_cells(comment, delimiter), 0)
@@ -124,7 +129,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 def _time(path: Path, names: list[str], row: list[str]) -> tuple[int | None, float]:
     """Which column holds time stamps, and how many of them are a second: 0 for dates."""
-    dates = [i for i, cell in enumerate(row) if _date(cell)]
+    dates = [i for i, (_, cell) in enumerate(zip(names, row)) if _date(cell)]
     stamps = [(i, per_s) for i, name in enumerate(names) if i not in dates and (per_s := ticks(name))]
     found = [*stamps, *((i, 0.0) for i in dates)]
     if len(found) > 1:
