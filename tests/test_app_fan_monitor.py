@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_folder import app_script, identical_on, told_on
 from shared import shared
 
-from apps import app_script, identical_on, told_on
 from tinystream.app.planning import plan_file
 from tinystream.io.recording import read_recording
 from tinystream.io.truth import find_truth
