@@ -24,7 +24,7 @@ static void ts_magnitude(const struct ts_magnitude *k, const int16_t *x, int16_t
             x++;
         }
         const int64_t root = ts_isqrt(sum * ((int64_t)1 << (2 * TS_MAGNITUDE_Q)));      /* 60 bits */
-        y[i] = ts_sat16(ts_rshift(root - k->one, (int)k->shift));
+        y[i] = (int16_t)ts_rshift(root - k->one, (int)k->shift);        /* the plan chose what fits */
     }
 }
 

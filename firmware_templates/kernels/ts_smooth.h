@@ -21,12 +21,13 @@ struct ts_smooth_state {
     int32_t begun;              /* 0 until there was a first moment */
 };
 
+/* a value that lies between the least and the greatest x that came */
 static inline void ts_smooth_store(void *y, int32_t type, int32_t i, int64_t value)
 {
     if (type == -2) {
-        ((int16_t *)y)[i] = ts_sat16(value);
+        ((int16_t *)y)[i] = (int16_t)value;
     } else {
-        ((int32_t *)y)[i] = ts_sat32(value);
+        ((int32_t *)y)[i] = (int32_t)value;
     }
 }
 
@@ -73,9 +74,7 @@ static void ts_smooth(const struct ts_smooth *k, struct ts_smooth_state *s, cons
             const int64_t value = k->samples > 0 ? ts_smooth_mean(k, s, channel, v) : ts_smooth_level(k, s, channel, v);
             ts_smooth_store(y, k->type, i * k->channels + channel, value);
         }
-        if (k->samples > 0) {
-            s->at = s->at + 1 < k->samples ? s->at + 1 : 0;
-        }
+        s->at = s->at + 1 < k->samples ? s->at + 1 : 0;
     }
 }
 

@@ -1,10 +1,9 @@
 """Length of the vector that the channels of each sample are, such as of three axes.
 
-    y = sat16(rshift(isqrt(2**16 sum_c x[c]**2) - one, 8 + down)),   one = round(2**8 / x.scale) with minus_g, else 0
+    y = rshift(isqrt(2**16 sum_c x[c]**2) - one, 8 + down),   one = round(2**8 / x.scale) with minus_g, else 0
 
-down is the least with which no x at all leaves int16: 1 for two or three channels, so that a count of y is two of x.  That is half
-of what two channels would resolve at best, and lets everything that takes samples take y.  The sum has at most 2**30 a channel,
-2**16 more below the root.
+down is the least with which no x at all leaves int16: 1 for two or three channels, so that a count of y is two of x, and everything
+that takes samples takes y.  The sum has at most 2**30 a channel, 2**16 more below the root.
 
 With minus_g what rests reads 0, however it lies: what is left is how much faster it is pulled, or less, than it falls.
 
@@ -21,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from tinystream.errors import AppError
-from tinystream.plan.fixed import isqrt, rshift, sat16
+from tinystream.plan.fixed import isqrt, rshift
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
@@ -65,7 +64,7 @@ BATCHED = True
 
 def run(k, s, x):
     wide = x.astype(np.int64)
-    return sat16(rshift(isqrt((wide * wide).sum(-1) << 2 * Q) - k.one, k.shift))
+    return rshift(isqrt((wide * wide).sum(-1) << 2 * Q) - k.one, k.shift).astype(np.int16)     # plan() chose what fits
 
 
 THREE_AXES = Signal((32, 3), "int16", Fraction(50), 4 * 2.0**-15, unit="g", sample_hz=Fraction(1600))

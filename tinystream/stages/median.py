@@ -21,6 +21,9 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
 from tinystream.stages._moments import moments
+from tinystream.stages.smooth import inputs
+
+__all__ = ["inputs"]
 
 
 class Median(Stage):

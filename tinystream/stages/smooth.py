@@ -25,7 +25,7 @@ from pydantic import Field
 from scipy.signal import lfilter
 
 from tinystream.errors import AppError
-from tinystream.plan.fixed import rshift, sat16, sat32
+from tinystream.plan.fixed import rshift
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
@@ -46,10 +46,10 @@ class Smooth(Stage):
         length, channels, _, called = moments(x, "smooth")
         many = self._samples(x)
         type_ = -2 if x.dtype == "int16" else -4
-        params, state = dict(type=type_, length=length, channels=channels), dict[str, np.ndarray | int](begun=0)
+        params, state = dict(type=type_, length=length, channels=channels), dict[str, np.ndarray | int](at=0, begun=0)
         if self.type == "mean":
             params |= dict(samples=int(many), multiplier=0, shift=0)
-            state |= dict(past=np.zeros((int(many), channels), x.dtype), sum=np.zeros(channels, np.int64), at=0)
+            state |= dict(past=np.zeros((int(many), channels), x.dtype), sum=np.zeros(channels, np.int64))
         else:
             multiplier, shift = mantissa(1 - exp(-1 / many))
             params |= dict(samples=0, multiplier=multiplier, shift=shift)
@@ -125,14 +125,13 @@ def smoothed(k, s, x) -> np.ndarray:
         s.sum = stream[0] << 16
         if k.samples:
             s.past = np.tile(stream[0], (k.samples, 1))
-    narrow = sat16 if k.type == -2 else sat32
     if not k.samples:
-        return narrow(rshift(levels(k, s, stream), 16))
+        return rshift(levels(k, s, stream), 16).astype(x.dtype)
     whole = np.concatenate([s.past, stream])
     s.past = whole[-k.samples :]
     total = np.concatenate([np.zeros((1, k.channels), np.int64), np.cumsum(whole, axis=0)])
     sums = (total[k.samples :] - total[: -k.samples])[1:]
-    return narrow((sums + k.samples // 2) // k.samples)
+    return ((sums + k.samples // 2) // k.samples).astype(x.dtype)      # a mean lies between the least and the greatest
 
 
 def levels(k, s, stream: np.ndarray) -> np.ndarray:
@@ -157,3 +156,13 @@ EXAMPLES = [
     (Smooth(type="exponential", samples=16384), AUDIO),
     (Smooth(type="exponential", samples=20), FEATURES),
 ]
+
+
+def inputs(x, rng, count):
+    """Noise of every loudness, full scale of either sign, and a first moment that is not 0: what the past begins as."""
+    info = np.iinfo(x[0].dtype)
+    loud = 2.0 ** rng.uniform(1, info.bits - 1, (count, *[1] * len(x[0].shape)))
+    blocks = np.clip(np.rint(rng.uniform(-1, 1, (count, *x[0].shape)) * loud + loud / 3), info.min, info.max).astype(x[0].dtype)
+    blocks[0] = 1000 + np.arange(x[0].size).reshape(x[0].shape) % 7
+    blocks[5:8], blocks[8:11], blocks[12] = info.max, info.min, np.where(np.arange(x[0].size) % 2, info.max, info.min).reshape(x[0].shape)
+    return [blocks]
