@@ -10,6 +10,9 @@ Against a float MFCC on recordings of speech ("ln", lifter 22, coefficients of a
 floor_db = -80 they differ by 0.03 (root mean square) and 0.15 at most, with -100 by 0.3 and 1.5, because bands that quiet
 come near the roundings to int16 (tests/test_mfcc.py measures it again).
 
+Where an option of Edge Impulse's MFCC block is given (num_cepstral, frame_length …), it is that block, `edge_impulse_mfcc`, which reads
+whole windows; options of the two do not mix.
+
 Source: Davis and Mermelstein, IEEE Trans. ASSP-28 (1980); names and defaults: HTK Book 3.4, §5, and python_speech_features.
 """
 
@@ -17,15 +20,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tinystream.errors import AppError
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
+from tinystream.stages._edge_impulse import Block
 from tinystream.stages.dct import Dct
+from tinystream.stages.edge_impulse_mfcc import EdgeImpulseMfcc
 from tinystream.stages.frame import Frame
 from tinystream.stages.log import Log
 from tinystream.stages.mel import Mel
@@ -33,9 +38,10 @@ from tinystream.stages.preemphasis import Preemphasis
 from tinystream.stages.spectrum import LARGEST, SMALLEST, Spectrum
 
 RENAMED = {"coefficient": "preemphasis", "unit": "log_unit", "scale": "mel_scale", "norm": "mel_norm"}
+EDGE_IMPULSE = EdgeImpulseMfcc.model_fields.keys() - Stage.model_fields.keys()
 
 
-class Mfcc(Stage):
+class Mfcc(Block):
     """Mel-frequency cepstral coefficients: pre-emphasis, frame, spectrum, mel, log and dct in one."""
 
     coefficients: int = Field(default=13, ge=1, le=256, description="how many are kept")
@@ -54,8 +60,37 @@ class Mfcc(Stage):
     log_unit: Literal["log2", "ln", "db"] = Field(default="ln", description="unit of the logarithm")
     floor_db: float = Field(default=-100.0, description="quieter bands are held here; dB of full scale")
     lifter: int = Field(default=22, ge=0, le=256, description="length of the liftering sine; 0 is none")
+    num_cepstral: int | None = Field(default=None, description="of Edge Impulse's block: coefficients of a frame")
+    frame_length: float | None = Field(default=None, description="of Edge Impulse's block: of a frame, s")
+    frame_stride: float | None = Field(default=None, description="of Edge Impulse's block: from one frame to the next, s")
+    num_filters: int | None = Field(default=None, description="of Edge Impulse's block: mel bands")
+    fft_length: int | None = Field(default=None, description="of Edge Impulse's block: points of the FFT")
+    win_size: int | None = Field(default=None, description="of Edge Impulse's block: frames that are normalised over; 0 is none")
+    low_frequency: float | None = Field(default=None, description="of Edge Impulse's block: lower edge of the first band, Hz")
+    high_frequency: float | None = Field(default=None, description="of Edge Impulse's block: upper edge of the last band, Hz")
+    pre_cof: float | None = Field(default=None, description="of Edge Impulse's block: coefficient of the pre-emphasis")
+    pre_shift: int | None = Field(default=None, description="of Edge Impulse's block: samples that it looks back")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        """Options of the two do not mix, and each is what its own block takes."""
+        theirs = sorted(self.model_fields_set & EDGE_IMPULSE)
+        ours = sorted(self.model_fields_set - EDGE_IMPULSE - {"name", "from_"})
+        if theirs and ours:
+            raise ValueError(f"'{ours[0]}' is of our own block, '{theirs[0]}' of Edge Impulse's; one of the two")
+        if theirs:
+            self._edge_impulse()
+        return self
+
+    def _edge_impulse(self) -> EdgeImpulseMfcc | None:
+        """Edge Impulse's block, where an option of it is given."""
+        given = {option: getattr(self, option) for option in EDGE_IMPULSE if getattr(self, option) is not None}
+        return EdgeImpulseMfcc(**given) if given else None
 
     def plan(self, x: Signal) -> list[Step]:
+        other = self._edge_impulse()
+        if other:
+            return other.plan(x)
         steps: list[Step] = []
         for i, stage in enumerate(self.stages()):
             try:
@@ -78,6 +113,9 @@ class Mfcc(Stage):
         ]
 
     def ideal(self, x, blocks):
+        other = self._edge_impulse()
+        if other:
+            return other.ideal(x, blocks)
         for stage, step in zip(self.stages(), self.plan(*x)):
             blocks = stage.ideal(step.x, blocks)
         return blocks
