@@ -13,7 +13,6 @@ import numpy as np
 
 from tinystream.io.wanted import Wanted
 
-RNG = np.random.default_rng(3)
 G = 9.80665
 IMU = Wanted(Fraction(100), ("g",) * 3, (4 / 32768,) * 3, ("x", "y", "z"))
 MICROPHONE = Wanted(Fraction(16000), ("FS",), (2.0**-15,))
@@ -23,7 +22,7 @@ ZEROS = "0" * 64
 
 def resting(n: int = 200) -> np.ndarray:
     """A sensor that lies on a table, in g: noise, and gravity on z."""
-    return np.round(RNG.normal((0, 0, 1), 0.02, (n, 3)), 4)
+    return np.round(np.random.default_rng(3).normal((0, 0, 1), 0.02, (n, 3)), 4)
 
 
 def counts(real: np.ndarray, scale: float = 4 / 32768) -> list:
