@@ -81,6 +81,11 @@ def test_dates_are_time_stamps(tmp_path, zone, between):
     assert got.rate_hz == 100 and got.notes == () and got.samples.tolist() == list(range(250))
 
 
+def test_an_index_of_dates_is_time(tmp_path):
+    got = read_as(table(tmp_path / "a.csv", ",x\n" + "".join(f"2015-02-02 00:00:00.{i:02}0,{i}\n" for i in range(90))), ONE)
+    assert (got.rate_hz, got.notes) == (100, ())
+
+
 def test_a_date_that_is_none_is_refused_by_its_line(tmp_path):
     rows = "2015-02-02 14:19:00,1\n2015-02-30 14:19:00,2\n"
     assert "line 3: '2015-02-30 14:19:00' is no date like the first one" in refused(table(tmp_path / "a.csv", "date,x\n" + rows))

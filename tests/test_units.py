@@ -191,9 +191,14 @@ def test_axes_that_are_one_and_an_axis_without_noise_are_told():
     assert notes(x) == ("channel x has only 2 values, and no noise: its range may be far too wide, or its unit another",)
 
 
-@pytest.mark.parametrize(("factor", "told"), [(1, False), (0.75, False), (1.45, False), (0, True), (0.1, True), (2, True)])
-def test_gravity_that_is_none_is_told(factor, told):
-    said = [note for note in notes(resting(1000) * [1, 1, factor]) if "mean acceleration" in note]
+@pytest.mark.parametrize(
+    ("factor", "moves", "told"),
+    [(1, 0, False), (0.85, 0, False), (1.2, 0, False), (0, 0, True), (0.1, 0, True), (2, 0, True)]
+    + [(0.5, 0.5, False), (2, 0.5, False), (0, 0.5, True), (3.5, 0.1, True)],
+)
+def test_gravity_that_is_none_is_told(factor, moves, told):
+    x = resting(1000) * [1, 1, factor] + moves * np.sin(np.arange(1000) / 10)[:, None]
+    said = [note for note in notes(x) if "mean acceleration" in note]
     assert bool(said) == told
 
 

@@ -15,7 +15,8 @@ STUCK = 100  # equal samples in a row, and a second of them
 CLIPPED = 3  # samples at full scale in a row: a loud moment touches it once
 COARSE = 3  # values in all
 FEW = 10  # samples from which a word on their values is worth it
-GRAVITY = (0.7, 1.5)  # g: of a sensor that moves it is a little less, with an offset a little more
+AT_REST, MOVING = (0.8, 1.25), (0.3, 3.0)  # g, what a mean acceleration may be: an exercise's goes from 0.5 to 1.8
+STILL = 0.1  # g: a sensor at rest strays less
 
 
 def health(x: np.ndarray, rate_hz: float, wanted: Wanted) -> tuple[str, ...]:
@@ -43,7 +44,8 @@ def _channel(x: np.ndarray, name: str, scale: float, unit: str, rate_hz: float) 
     longest = int(np.argmax(runs))
     if runs[longest] >= max(STUCK, rate_hz):
         at = edges[longest]
-        yield f"{name} is stuck at {x[at] * scale:.4g} {unit} for {runs[longest] / rate_hz:.3g} s from {at / rate_hz:.3g} s"
+        still = "all zeros" if unit == "FS" and x[at] == 0 else f"stuck at {x[at] * scale:.4g} {unit}"
+        yield f"{name} is {still} for {runs[longest] / rate_hz:.3g} s from {at / rate_hz:.3g} s"
     elif len(x) >= STUCK and len(values := np.unique(x)) <= COARSE:
         yield f"{name} has only {len(values)} values, and no noise: its range may be far too wide, or its unit another"
 
@@ -58,6 +60,8 @@ def _gravity(x: np.ndarray, wanted: Wanted) -> Iterator[str]:
     axes = [wanted.names.index(name) for name in ("x", "y", "z") if name in wanted.names]
     if len(axes) < 3 or any(wanted.units[i] != "g" for i in axes):
         return
-    mean = float(np.linalg.norm([x[:, i].mean() * wanted.scales[i] for i in axes]))
-    if not GRAVITY[0] <= mean <= GRAVITY[1]:
-        yield f"its mean acceleration is {mean:.3g} g, gravity is 1 g: is it in another unit, or was gravity filtered out?"
+    real = x[:, axes] * np.array([wanted.scales[i] for i in axes])
+    mean, strays = float(np.linalg.norm(real.mean(axis=0))), float(np.linalg.norm(real.std(axis=0)))
+    least, most = AT_REST if strays < STILL else MOVING
+    if not least <= mean <= most:
+        yield f"its mean acceleration is {mean:.3g} g, gravity is 1 g: is it in another unit or range, or was gravity filtered out?"

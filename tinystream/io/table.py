@@ -88,8 +88,9 @@ def _open(path: Path) -> Table:
     if header and len(below) == len(names) + 1:
         names = ["", *names]
     names = ["" if name.startswith("Unnamed: ") else name for name in names]
-    notes = ("a column without a name is left out: it numbers the rows",) if "" in names else ()
     time, per_s = _time(path, names, below)
+    unnamed = any(not name for i, name in enumerate(names) if i != time)
+    notes = ("a column without a name is left out: it numbers the rows",) if unnamed else ()
     return Table(lines, start, delimiter, names, time, per_s, notes)
 
 
