@@ -41,11 +41,11 @@ MOST = (1 << 16) - 1
 class Tree(Definition):
     """One tree, by node: node 0 is the root, and feature -1 is a leaf."""
 
-    feature: tuple[int, ...] = Field(description="which value each node looks at; -1 is a leaf")
-    threshold: tuple[float, ...] = Field(description="left is what is not above it, in real units")
-    left: tuple[int, ...] = Field(description="node to the left")
-    right: tuple[int, ...] = Field(description="node to the right")
-    value: tuple[Row, ...] = Field(description="what each leaf says; of other nodes it is not looked at")
+    feature: tuple[int, ...] = Field(default=(), description="which value each node looks at; -1 is a leaf")
+    threshold: tuple[float, ...] = Field(default=(), description="left is what is not above it, in real units")
+    left: tuple[int, ...] = Field(default=(), description="node to the left")
+    right: tuple[int, ...] = Field(default=(), description="node to the right")
+    value: tuple[Row, ...] = Field(default=(), description="what each leaf says; of other nodes it is not looked at")
 
 
 class Forest(Fitted):

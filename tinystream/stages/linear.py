@@ -53,8 +53,8 @@ class Linear(Fitted):
         each = np.abs(weights) * x.scale
         reach = float((np.abs(bias) + np.abs(weights * x.scale * x.zero).sum(axis=1) + each.sum(axis=1) * -info.min).max())
         fine = min(ROOM - ceil(log2(max(reach, 2.0**-60))), 30 - ceil(log2(max(float(each.max()), 2.0**-60))))
-        bits = self._bits(reach)
-        if fine < max(bits, 16) + 2:
+        bits = self._bits(reach, fine)
+        if fine < bits + 2:
             raise AppError(("weights",), f"the sums reach {reach:.3g}, which leaves them no digits", "standardise the features first")
         exact = weights * x.scale
         shift = np.clip(30 - np.ceil(np.log2(np.maximum(np.abs(exact), 2.0**-200))) - fine, 0, 62).astype(int)
@@ -95,12 +95,12 @@ class Linear(Fitted):
             raise AppError(("largest",), f'largest means nothing to activation = "{self.activation}"', 'activation = "none"')
         return weights, row(self.bias, 0, len(weights), "bias")
 
-    def _bits(self, reach: float) -> int:
+    def _bits(self, reach: float, fine: int) -> int:
         """Of a sum below 1: those of y, or 16, from which an activation is computed."""
         if self.activation != "none":
             return 16
         most = reach if self.largest is None else min(self.largest, reach)
-        return min(30 - ceil(log2(max(most, 2.0**-10))), 20 if self.largest is None else 30)
+        return min(30 - ceil(log2(max(most, 2.0**-10))), 20 if self.largest is None else 30, fine - 2)
 
 
 BOUND = (2.0, 2.0**-20)     # counts: half from rounding, and of a probability what the tables miss; the rest is of the weights
