@@ -7,11 +7,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
+from scipy.stats import multivariate_normal
 
 from tinystream.errors import AppError
 from tinystream.plan.signal import Signal
+from tinystream.stages._exp2 import EXP2_TABLE, exp2_q30
+from tinystream.stages.gmm import Gmm
 from tinystream.stages.kmeans import Kmeans
 from tinystream.stages.mahalanobis import Mahalanobis
+from tinystream.stages.prototypes import Prototypes
+from tinystream.stages.svm import Svm
 from tinystream.stages.zscore import Zscore
 
 
@@ -168,3 +173,112 @@ def test_edge_impulse_takes_the_greatest_error_of_each_centre_off():
 def test_mistakes_of_kmeans(options, path, what):
     error = refused(Kmeans(**{"centres": TWO, **options}), vector(2))
     assert (error.path, error.what) == ((path,), what)
+
+
+# --- gmm ------------------------------------------------------------------------------------------------------
+
+
+def test_a_negative_log_likelihood_is_scipys():
+    weights, means = (0.2, 0.5, 0.3), np.array([[0.0, 0, 0], [3, -1, 0.1], [-2, 4, -0.2]])
+    rng = np.random.default_rng(1)
+    covariances = [COVARIANCE, np.diag([1.0, 2, 0.01]), COVARIANCE * 2]
+    x = np.rint(rng.normal(0, [3, 3, 0.2], (400, 3)) * 2**16) / 2**16
+    want = -np.log(sum(w * multivariate_normal(m, c).pdf(x) for w, m, c in zip(weights, means, covariances)))
+    got = score(Gmm(weights=weights, means=rows(means), covariances=tuple(map(rows, covariances))), vector(3), x)[:, 0]
+    assert np.abs(got - want)[want < 600].max() <= 1 / 256
+
+
+def test_independent_features_are_scipys_too_and_an_offset_is_added():
+    x = np.array([[0.5, 2.0], [9, -4]])
+    want = -np.log(0.75 * multivariate_normal([0, 1], np.diag([4, 0.25])).pdf(x) + 0.25 * multivariate_normal([1, 1], np.eye(2)).pdf(x))
+    options = dict(weights=(0.75, 0.25), means=((0.0, 1.0), (1.0, 1.0)), variances=((4.0, 0.25), (1.0, 1.0)))
+    np.testing.assert_allclose(score(Gmm(**options), vector(2), x)[:, 0], want, atol=1 / 256)
+    np.testing.assert_allclose(score(Gmm(**options, offset=-7.5), vector(2), x)[:, 0], want - 7.5, atol=1 / 256)
+
+
+def test_two_equal_gaussians_are_as_one():
+    one = Gmm(weights=(1.0,), means=((1.0,),), variances=((2.0,),))
+    two = Gmm(weights=(0.5, 0.5), means=((1.0,), (1.0,)), variances=((2.0,), (2.0,)))
+    x = np.linspace(-20, 20, 200)
+    np.testing.assert_allclose(score(one, vector(1), x), score(two, vector(1), x), atol=1 / 256)
+
+
+@pytest.mark.parametrize(("options", "path", "what"), [
+    (dict(), (), "stage 'gmm' needs covariances or variances, one of them"),
+    (dict(variances=((1.0, 0.0),)), ("variances",), "feature 1 of Gaussian 0 has no variance"),
+    (dict(covariances=(((1.0, 1.0), (1.0, 1.0)),)), ("covariances",),
+     "covariance 0 says the same twice: features 0 and 1 depend on each other"),
+    (dict(covariances=(((1.0, 1.0),),)), ("covariances",), "covariance 0 has 1 rows for 2 features"),
+    (dict(variances=((1.0, 1.0),), weights=(0.5, 0.5)), ("weights",), "there are 2 weights for 1 means"),
+    (dict(variances=((1.0, 1.0),), weights=(0.0,)), ("weights",), "the weight of Gaussian 0 is not above 0"),
+])
+def test_mistakes_of_a_mixture(options, path, what):
+    error = refused(Gmm(**{"weights": (1.0,), "means": ((0.0, 0.0),), **options}), vector(2))
+    assert (error.path, error.what) == (path, what)
+
+
+# --- prototypes -----------------------------------------------------------------------------------------------
+
+FOUR = dict(prototypes=((0.0, 0.0), (1.0, 0.0), (0.0, 4.0), (5.0, 5.0)), classes=(0, 1, 1, 0))
+
+
+def test_neighbours_by_hand():
+    x = [(0, 0), (0, 3)]
+    np.testing.assert_allclose(score(Prototypes(**FOUR), vector(2), x), [[0], [1]], atol=1e-3)
+    np.testing.assert_allclose(score(Prototypes(**FOUR, neighbours=2), vector(2), x), [[1], [3]], atol=1e-3)
+    np.testing.assert_allclose(score(Prototypes(**FOUR, give="each"), vector(2), x), [[0, 1], [3, 1]], atol=1e-3)
+    np.testing.assert_allclose(score(Prototypes(**FOUR, give="votes", neighbours=3), vector(2), x), [[1 / 3, 2 / 3]] * 2, atol=1e-4)
+    np.testing.assert_allclose(score(Prototypes(**FOUR, distance="manhattan", neighbours=3), vector(2), x), [[4], [4]], atol=1e-3)
+
+
+def test_of_prototypes_that_are_equally_near_the_earlier_one_votes():
+    twins = dict(prototypes=((1.0,), (-1.0,), (1.0,)), neighbours=1, give="votes")
+    for classes, want in [((0, 1, 1), [1, 0]), ((1, 0, 0), [0, 1])]:
+        np.testing.assert_allclose(score(Prototypes(**twins, classes=classes), vector(1), [0.0])[0], want, atol=1e-4)
+
+
+@pytest.mark.parametrize(("options", "path", "what"), [
+    (dict(classes=None, give="each"), "give", 'give = "each" needs classes'),
+    (dict(classes=(0, 1)), "classes", "there are 2 classes for 4 prototypes"),
+    (dict(classes=(0, 2, 2, 0), give="votes"), "classes", "classes are not 0, 1, 2 … without a gap"),
+    (dict(neighbours=5), "neighbours", "neighbours = 5 is more than the 4 prototypes"),
+    (dict(neighbours=2, give="each"), "neighbours", 'neighbours = 2 means nothing to give = "each"'),
+])
+def test_mistakes_of_prototypes(options, path, what):
+    error = refused(Prototypes(**{**FOUR, **options}), vector(2))
+    assert (error.path, error.what) == ((path,), what)
+
+
+# --- svm ------------------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_by_hand():
+    stage = Svm(vectors=((0.0, 0.0), (1.0, 2.0)), coefficients=(2.0, -1.0), gamma=0.5, bias=0.25)
+    want = [2 - np.exp(-2.5) + 0.25, 2 * np.exp(-2.5) - 1 + 0.25, 0.25]
+    np.testing.assert_allclose(score(stage, vector(2), [(0, 0), (1, 2), (60, -60)])[:, 0], want, atol=2e-5)
+
+
+def test_gamma_is_of_standard_deviations_where_there_is_one():
+    stage = Svm(vectors=((1.0,),), coefficients=(1.0,), gamma=2.0, mean=10.0, std=0.5)
+    np.testing.assert_allclose(score(stage, vector(1), [10.5, 11.0])[:, 0], [1, np.exp(-2)], atol=2e-5)
+
+
+@pytest.mark.parametrize(("options", "path", "what"), [
+    (dict(coefficients=(1.0,)), "coefficients", "there are 1 coefficients for 2 vectors"),
+    (dict(gamma=1e9), "gamma", "gamma = 1e+09 is not within 0.000256 and 6.55e+04"),
+    (dict(std=1.0, vectors=((300.0, 0.0), (1.0, 2.0))), "vectors", "a support vector lies 300 standard deviations from the mean"),
+])
+def test_mistakes_of_a_support_vector_machine(options, path, what):
+    error = refused(Svm(**{**dict(vectors=((0.0, 0.0), (1.0, 2.0)), coefficients=(1.0, 1.0), gamma=1.0), **options}), vector(2))
+    assert (error.path, error.what) == ((path,), what)
+
+
+# --- powers of two --------------------------------------------------------------------------------------------
+
+
+def test_powers_of_two_follow_the_curve_in_every_segment():
+    x = np.arange(0, 34 << 20, 257)
+    got, want = exp2_q30(EXP2_TABLE, x), 2.0 ** (30 - x / 2**20)
+    assert (np.abs(got - want) <= 1.5 + want * 2.0**-22).all()
+    assert exp2_q30(EXP2_TABLE, 0) == 1 << 30 and exp2_q30(EXP2_TABLE, 2**40) == 0
+    assert (np.diff(exp2_q30(EXP2_TABLE, np.arange(0, 1 << 21))) <= 0).all()
