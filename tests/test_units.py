@@ -193,8 +193,10 @@ def test_axes_that_are_one_and_an_axis_without_noise_are_told():
 
 @pytest.mark.parametrize(
     ("factor", "moves", "told"),
-    [(1, 0, False), (0.85, 0, False), (1.2, 0, False), (0, 0, True), (0.1, 0, True), (2, 0, True)]
-    + [(0.5, 0.5, False), (2, 0.5, False), (0, 0.5, True), (3.5, 0.1, True)],
+    [
+        *[(1, 0, False), (0.85, 0, False), (1.2, 0, False), (0, 0, True), (0.1, 0, True), (2, 0, True)],
+        *[(0.5, 0.5, False), (2, 0.5, False), (0, 0.5, True), (3.5, 0.1, True)],
+    ],
 )
 def test_gravity_that_is_none_is_told(factor, moves, told):
     x = resting(1000) * [1, 1, factor] + moves * np.sin(np.arange(1000) / 10)[:, None]
