@@ -503,7 +503,7 @@ class Planner:
                 return
         if self.features is None:
             self.features = self.unstacked(scores.index)
-        self.detections.append(Detection(found.index, scores.index, len(self.labels)))
+        self.detections.append(Detection(found.index, scores.index, len(self.labels), classes))
         self.labels = (*self.labels, *labels)
 
     def read_by_detector(self, d: int, detector: Detector) -> Output | None:

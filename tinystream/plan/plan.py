@@ -35,11 +35,18 @@ class Column(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """A detector: its step, the step whose output it reads (-1 - i is input i), and where its labels begin among those of the app."""
+    """A detector.
+
+    step:    which step it is.
+    scores:  the step whose output it reads; -1 - i is input i.
+    first:   where its labels begin among those of the app.
+    classes: what the scores that it reads are called, where that was known.
+    """
 
     step: int
     scores: int
     first: int = 0
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
