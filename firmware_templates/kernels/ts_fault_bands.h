@@ -27,7 +27,7 @@ static void ts_fault_bands(const struct ts_fault_bands *k, const int64_t *x, int
             const uint64_t inner = (uint64_t)x[fault], outer = (uint64_t)x[k->faults + fault];
             const int32_t octaves = ts_fault_bands_octaves(k->log2, inner, k->pad[fault])
                                     - ts_fault_bands_octaves(k->log2, outer - inner, k->pad[k->faults + fault]) + k->offset[fault];
-            y[fault] = ts_sat16(ts_rshift((int64_t)octaves * k->multiplier, 20));
+            y[fault] = (int16_t)ts_rshift((int64_t)octaves * k->multiplier, 20);        /* 215 dB at most, 28 k counts */
         }
         x += 2 * k->faults;
         y += k->faults;

@@ -25,14 +25,14 @@ struct ts_tachometer_state {
 /* the edges of one block */
 static inline void ts_tachometer_take(const struct ts_tachometer *k, struct ts_tachometer_state *s, const int16_t *x)
 {
-    int32_t count = 0, first = 0, last = 0;
+    int32_t count = 0;
 
     for (int32_t i = 0; i < k->length; i++) {
         const int32_t v = x[i * k->channels + k->channel];
         if (v >= k->high) {
             if (s->up == 0) {
-                first = count == 0 ? i : first;
-                last = i;
+                s->first[s->at] = count == 0 ? i : s->first[s->at];
+                s->last[s->at] = i;
                 count++;
             }
             s->up = 1;
@@ -41,8 +41,6 @@ static inline void ts_tachometer_take(const struct ts_tachometer *k, struct ts_t
         }
     }
     s->count[s->at] = count;
-    s->first[s->at] = first;
-    s->last[s->at] = last;
     s->at = s->at + 1 < k->blocks ? s->at + 1 : 0;
 }
 

@@ -34,7 +34,7 @@ import numpy as np
 from pydantic import Field
 
 from tinystream.errors import AppError
-from tinystream.plan.fixed import LOG2_TABLE, log2_q16, rshift, sat16
+from tinystream.plan.fixed import LOG2_TABLE, log2_q16, rshift
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
@@ -43,7 +43,7 @@ from tinystream.stages.bands import FLOOR_DB, LOG_UNIT, LogUnit, check_spectrum,
 
 Fault = Literal["bpfo", "bpfi", "bsf", "bsf2", "ftf"]
 Range = tuple[float, float]
-FRACTION = 7       # bits of y: 256 dB either way, and log2 of an int64 is below 190 dB
+FRACTION = 7       # bits of y: 256 dB either way; log2 of an int64 is below 190 dB, and what is around at most 99 times as wide
 PAD = 16           # counts a bin
 
 
@@ -154,7 +154,7 @@ class FaultBands(Stage):
     def _compared(self, x: Signal, y: Signal, says: str) -> Step:
         """The step that sets the first half of all sums against the second."""
         inner, outer = width(x, self._within(x)), width(x, self._beyond(x))
-        pads = np.rint(PAD * 16 * np.array([inner, outer - inner])).astype(np.int32)
+        pads = np.maximum(np.rint(PAD * 16 * np.array([inner, outer - inner])), 1).astype(np.int32)
         multiplier = round(10 * log10(2) * 2.0 ** (FRACTION + 20 - 16))
         return Step(
             module=__name__,
@@ -190,7 +190,7 @@ def width(x: Signal, ranges: list[list[Range]]) -> np.ndarray:
 def run(k, s, x):
     inner, outer = x[..., : k.faults], x[..., k.faults :]
     octaves = log2_q16(k.log2, inner * 16 + k.pad[0]) - log2_q16(k.log2, (outer - inner) * 16 + k.pad[1]) + k.offset
-    return sat16(rshift(octaves * k.multiplier, 20))
+    return rshift(octaves * k.multiplier, 20).astype(np.int16)
 
 
 def inputs(x, rng, count):
@@ -206,5 +206,6 @@ EXAMPLES = [
     (bearing(tolerance_hz=2), spectra(2048, rate_hz=3200)),
     (bearing(contact_deg=15, harmonics=2, faults=("bsf2", "bpfo"), log=True, unit="db"), spectra(4096, 2, rate_hz=3200)),
     (bearing(harmonics=5, tolerance_hz=1, how="ratio", faults=("bpfo", "bpfi", "bsf", "bsf2", "ftf")), spectra(4096, rate_hz=3200)),
-    (bearing(shaft_hz=50, harmonics=1, tolerance=0.05, how="ratio", around=20, faults=("bpfi", "ftf")), spectra(4096, 3, rate_hz=3200)),
+    (bearing(shaft_hz=50, harmonics=1, tolerance=0.05, how="ratio", around=20, faults=("bpfi", "ftf", "bpfo")),
+     spectra(4096, 3, rate_hz=3200)),
 ]

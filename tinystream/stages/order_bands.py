@@ -112,10 +112,11 @@ def run(k, s, x, speed):
 
 def inputs(x, rng, count):
     """Spectra, and speeds from standing still to far beyond what the spectrum holds; backwards is standing still."""
-    blocks = bands.inputs(x[:1], rng, count)
+    blocks = [np.concatenate([bands.inputs(x[:1], rng, count)[0] for _ in range(4)])]
     most = float(bands.half_rate_hz(x[0])) / x[1].scale
     speed = np.exp(rng.uniform(np.log(most / 1000), np.log(most), (count, 1)))
     speed[4:9, 0] = 0, 1, 2**31 - 1, -1, -(2**31)
+    speed = np.concatenate([speed, rng.uniform(0, most, (3 * count, 1))])       # many, so that edges come near both ends
     return [*blocks, speed.astype(np.int32)]
 
 
@@ -127,4 +128,5 @@ EXAMPLES = [
     (OrderBands(orders=(1, 2, 3.5, 10)), spectra(1024, rate_hz=1600), turning(16)),
     (OrderBands(orders=(0.5, 1), tolerance=0.5), spectra(256, 3, rate_hz=1600), turning(16, 100)),
     (OrderBands(orders=(1, 40), tolerance=0.02, log=True, unit="db"), spectra(2048, 2, rate_hz=16000), turning(14)),
+    (OrderBands(orders=(1, 2.5), tolerance=0.5), spectra(64, 2), turning(14)),
 ]

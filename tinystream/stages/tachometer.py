@@ -131,14 +131,15 @@ def rising(k, s, samples) -> np.ndarray:
 SHAFT = Signal((64, 2), "int16", Fraction(25), 10 * 2.0**-15, unit="V", sample_hz=Fraction(1600))
 
 EXAMPLES = [
-    (Tachometer(high=2.5, low=1, channel=1), SHAFT),
+    (Tachometer(high=2.5, low=1.25, channel=1), SHAFT),
     (Tachometer(high=0.5, low=-0.5, pulses=20, window_ms=50), Signal((160,), "int16", Fraction(100), 2.0**-15, sample_hz=Fraction(16000))),
-    (Tachometer(high=0.25, low=0.2, window_ms=35), Signal((7,), "int16", Fraction(200), 2.0**-15, zero=100, sample_hz=Fraction(1400))),
+    (Tachometer(high=0.25, low=0.125, window_ms=35), Signal((7,), "int16", Fraction(200), 2.0**-15, zero=100, sample_hz=Fraction(1400))),
 ]
 
 
 def inputs(x, rng, count):
-    """Pulses of every period between two samples and several blocks, clean and noisy; then any samples at all."""
+    """Pulses of every period between two samples and several blocks, clean and noisy; then any samples at all, and those that meet a
+    threshold exactly, as all of EXAMPLES are multiples of 4096 counts."""
     shape, n = x[0].shape, 3 * count * x[0].shape[0]
     period = np.exp(rng.uniform(np.log(2), np.log(4 * shape[0]), 40)).repeat(-(-n // 40))[:n]
     pulse = np.where(np.cumsum(1 / period) % 1 < 0.3, 25000, -20000) + rng.normal(0, 1, n) * (np.arange(n) % 997 > 500) * 4000
@@ -146,4 +147,5 @@ def inputs(x, rng, count):
     blocks[:6] = 0
     blocks[1], blocks[2], blocks[4] = 32767, -32768, 32767
     blocks[count : count + 9] = rng.integers(-32768, 32768, (9, *shape))
+    blocks[-20:] = rng.integers(-4, 5, (20, *shape)) * 4096 + x[0].zero
     return [blocks]
