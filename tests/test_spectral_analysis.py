@@ -147,7 +147,7 @@ def test_a_quiet_window_has_the_bins_of_a_loud_one():
         got = plan.steps[0].y.real(Engine(plan).push(samples[None])[0].y[0])
         data = (samples - samples.mean()) / 32768
         want = np.max([np.abs(np.fft.rfft(data[i : i + 32], 32)) ** 2 / 32 for i in range(0, 100, 16)], axis=0)
-        assert np.abs(np.sqrt(got) - np.sqrt(want)).max() <= 2.0**-13 * np.sqrt(32) * np.abs(data).max()
+        assert np.abs(np.sqrt(got) - np.sqrt(want)).max() <= 2.0**-14 * np.sqrt(32) * np.abs(data).max()
 
 
 def test_windows_are_filtered_each_alone():

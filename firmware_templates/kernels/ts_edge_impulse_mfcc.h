@@ -34,7 +34,7 @@ static void ts_edge_impulse_mfcc_cepstra(const struct ts_edge_impulse_mfcc *k, c
     for (int32_t i = 1; i < k->coefficients; i++) {
         int64_t sum = 0;
         for (int32_t b = 0; b < k->bands; b++) {
-            sum += x[1 + b] * *basis++;                     /* 16 + 16 bits and those of the bands */
+            sum += (int64_t)x[1 + b] * *basis++;                     /* 16 + 16 bits and those of the bands */
         }
         y[i] = (int32_t)ts_rshift(sum, (int)k->shift);      /* 24 bits */
     }

@@ -39,20 +39,20 @@ static void ts_max_spectrum_channel(const struct ts_max_spectrum *k, const struc
         const int64_t size = ts_size(ts_max_spectrum_distance(k, x, i * k->channels + channel, sum));
         most = size > most ? size : most;
     }
-    const int exponent = most > 0 ? ts_msb((uint64_t)most) - 13 : 0;    /* 14 bits are transformed */
+    const int exponent = most > 0 ? ts_msb((uint64_t)most) - 14 : 0;    /* 15 bits are transformed */
     const int down = exponent > 0 ? exponent : 0, up = exponent < 0 ? -exponent : 0;
-    const int lift = 17 - 2 * ((int)k->loudest - exponent);
+    const int lift = 15 - 2 * ((int)k->loudest - exponent);
 
     memset(y, 0, (size_t)k->bins * sizeof *y);
-    for (int32_t start = 0; start < k->window; start += k->hop) {       /* ends: hop > 0 */
+    for (int32_t start = 0; start < k->window; start += k->hop) {       /* ends: hop is positive */
         for (int32_t i = 0; i < k->length; i++) {
             const int32_t at = start + i;
             const int64_t d = at < k->window ? ts_max_spectrum_distance(k, x, at * k->channels + channel, sum) : 0;
-            k->frame[i] = (int16_t)(ts_rshift(d, down) * ((int64_t)1 << up));
+            k->frame[i] = ts_sat16(ts_rshift(d, down) * ((int64_t)1 << up));
         }
         ts_spectrum(fft, k->frame, k->power);
         for (int32_t i = 0; i < k->bins; i++) {
-            const int64_t power = k->power[(k->first + i) * k->apart];          /* 44 bits */
+            const int64_t power = k->power[(k->first + i) * k->apart];          /* 46 bits */
             const int64_t lifted = lift < 0 ? ts_rshift(power, lift < -62 ? 62 : -lift) : (int64_t)((uint64_t)power << lift);
             y[i] = lifted > y[i] ? lifted : y[i];
         }

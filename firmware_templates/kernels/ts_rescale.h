@@ -5,6 +5,8 @@
 #include "ts_load.h"
 #include "ts_scaled.h"
 
+#define TS_RESCALE_MOST ((int64_t)0x7FFFFFFE00000000)     /* leaves room for a zero, and for rounding to 31 bits */
+
 struct ts_rescale {
     int32_t length;
     int32_t type, y_type;       /* of x and y, as ts_load says it: y is int32_t or int16_t */
@@ -16,10 +18,11 @@ struct ts_rescale {
 /* x[length] of any type -> y[length] */
 static void ts_rescale(const struct ts_rescale *k, const void *x, void *y)
 {
-    const int64_t most = INT64_MAX - (((int64_t)1 << 33) - 1);      /* room for a zero, and for rounding to 31 bits */
     for (int32_t i = 0; i < k->length; i++) {
         const int64_t v = ts_load(x, k->type, i);
-        const int32_t out = ts_scaled((v < -most ? -most : v > most ? most : v) - k->zero, 0, k->multiplier, k->shift);
+        const int64_t above = v < -TS_RESCALE_MOST ? -TS_RESCALE_MOST : v;
+        const int64_t held = above > TS_RESCALE_MOST ? TS_RESCALE_MOST : above;
+        const int32_t out = ts_scaled(held - k->zero, 0, k->multiplier, k->shift);
         if (k->y_type == -2) {
             ((int16_t *)y)[i] = ts_sat16(out);
         } else {

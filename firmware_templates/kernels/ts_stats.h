@@ -68,9 +68,9 @@ static inline int64_t ts_stats_difference(const struct ts_stats *k, const struct
 /* sum, extremes, and what of an int64 is looked at */
 static void ts_stats_look(const struct ts_stats *k, struct ts_stats_channel *c)
 {
-    uint64_t most = 0;
     c->early = 0;
     if (k->type == -8) {
+        uint64_t most = 0;
         for (int32_t i = 0; i < k->length; i++) {
             const int64_t v = ts_stats_at(k, c, i);
             most |= (uint64_t)(v < 0 ? ~v : v);

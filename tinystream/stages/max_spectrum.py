@@ -5,11 +5,11 @@
 Frames begin every size / 2 samples (overlap = true) or every `size` while they begin within the window; beyond its end are zeros.
 There is no taper.  That is Welch's method with a maximum in place of the mean.
 
-The integers: d[i] = n x[i] - sum x, exact, is shifted by the exponent e with which the largest |d| of the window fits 14 bits, up or
+The integers: d[i] = n x[i] - sum x, exact, is shifted by the exponent e with which the largest |d| of the window fits 15 bits, up or
 down, so quiet windows lose nothing; the FFT is that of `spectrum` (32 bits), where size < 64 padded to 64 points of which every
 64 / size-th is a bin; its power is shifted by 2 e to the one scale of y, of which 2**61 is the loudest.
 
-A bin is within 2**-13 of the square root of the greatest |X|**2 that frames of this loudness can have (size times the largest |d|).
+A bin is within 2**-14 of the square root of the greatest |X|**2 that frames of this loudness can have (size times the largest |d|).
 
 Source: Welch, IEEE Trans. AU-15 (1967), for the frames; the maximum, as in Edge Impulse's spectral analysis; exponents, ours.
 """
@@ -22,15 +22,15 @@ import numpy as np
 from pydantic import Field
 
 from tinystream.errors import AppError
-from tinystream.plan.fixed import msb, rshift
+from tinystream.plan.fixed import msb, rshift, sat16
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
 from tinystream.stages.quantize import type_of
 from tinystream.stages.spectrum import LARGEST, SMALLEST, Spectrum, powers
 
-BITS = 14       # of the samples that are transformed
-LIFT = 17       # 2**44 is the most that a bin of 14-bit samples has; y ends at 2**61
+BITS = 15       # of the samples that are transformed
+LIFT = 15       # 2**46 is the most that a bin of 15-bit samples has; y ends at 2**61
 
 
 class MaxSpectrum(Stage):
@@ -97,7 +97,7 @@ def run(k, s, x):
     most = np.abs(d).max(-1)
     exponent = np.where(most > 0, msb(most) - (BITS - 1), 0)
     down, up = np.maximum(exponent, 0)[..., None], np.maximum(-exponent, 0)[..., None]
-    d = (rshift(d, down) << up).astype(np.int16)
+    d = sat16(rshift(d, down) << up)
     padded = np.concatenate([d, np.zeros((*d.shape[:-1], k.length), np.int16)], axis=-1)
     frames = np.stack([padded[..., start : start + k.length] for start in range(0, k.window, k.hop)], axis=-2)
     bins = powers(k, frames.reshape(-1, k.length)).reshape(*frames.shape[:-1], -1)
