@@ -116,6 +116,21 @@ def test_a_burst_after_a_pause_is_late_and_not_lost(tmp_path):
     assert len(got.samples) == 500 and not any("gap" in note for note in got.notes)
 
 
+def test_rows_that_were_delivered_in_batches_have_no_gap_but_for_a_lost_batch(tmp_path):
+    stamps = np.arange(1000) // 10 * 100.0
+    got = read_as(stamped(tmp_path / "a.csv", stamps), ONE)
+    assert got.rate_hz == 100 and len(got.samples) == 1000 and "28.7 ms rms" in got.notes[0]
+    assert "1 gap in its time stamps, 10 samples missing" in refused(stamped(tmp_path / "b.csv", np.delete(stamps, np.s_[400:410])))
+
+
+@pytest.mark.filterwarnings("error")
+def test_giant_numbers_are_refused(tmp_path):
+    assert "span 1e+297 s: they are no times" in refused(table(tmp_path / "a.csv", "timestamp,x\n0,1\n1e300,2\n"))
+    assert "2 of 2 values exceed full scale: they reach 1e+308" in refused(table(tmp_path / "b.csv", "x\n1e308\n-1e308\n"))
+    wanted = Wanted(Fraction(100), ("m/s2",), (0.1,), ("x",))
+    assert "they reach inf" in refused(table(tmp_path / "c.csv", "x [g]\n1e308\n-1e308\n"), wanted)
+
+
 @pytest.mark.parametrize("jitter_ms", [0, 2])
 def test_gaps_are_counted_and_filled_where_they_are(tmp_path, jitter_ms):
     kept = np.delete(np.arange(1000), [100, 300, 301, 302, *range(700, 750)])

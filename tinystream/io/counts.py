@@ -25,7 +25,8 @@ def counts_of(path: Path, values: np.ndarray, units: tuple[str, ...], wanted: Wa
         integers = how.counts or is_counts(unit)
         step = SAME if integers else _converted(path, names[i], unit, wanted.units[i])
         scale = 1.0 if integers else wanted.scales[i]
-        real = values[:, i] * step.factor + step.offset if step != SAME else values[:, i]
+        with np.errstate(over="ignore"):
+            real = values[:, i] * step.factor + step.offset if step != SAME else values[:, i]
         y[:, i], beyond = counts(real, scale)
         if beyond > MANY * len(real):
             raise _beyond(path, names[i] if wanted.channels > 1 else "", real, beyond, scale, unit)

@@ -15,6 +15,7 @@ from tinystream.errors import RecordingError
 
 GAP = 1.75  # of the median interval: a sample is missing, or late
 NEAR = 32  # stamps on either side that tell a sample that is missing from one that is late
+LONGEST = 1e10  # s, three centuries
 UNEVEN = 0.02  # of an interval, rms: what is less is not worth a word
 
 
@@ -63,9 +64,10 @@ def measured(path: Path, stamps: Stamps) -> Measured:
     grain = 1.0 if (t == np.floor(t)).all() else 0.0  # whole ticks: an interval may be one longer by rounding
     suspects = np.flatnonzero(np.diff(t) > GAP * np.median(interval) * np.diff(at) + grain) + 1
     period = _fit(t, at, suspects)[0]
-    lost = _lost(t - period * at, at, suspects, period)
-    real = suspects[lost > 0]
-    period, strays = _fit(t, at, real)
+    for _ in range(2):  # the second time by a period that no gap has stretched
+        lost = _lost(t - period * at, at, suspects, period)
+        real = suspects[lost > 0]
+        period, strays = _fit(t, at, real)
     if not 0 < period < np.inf or stamps.per_s / period < 1e-6:
         raise RecordingError(f"{path}: its time stamps are more than 11 days apart", "remove the column: the app's rate is taken then")
     rate_hz = Fraction(stamps.per_s / period)
@@ -90,6 +92,8 @@ def _check(path: Path, stamps: Stamps) -> None:
     if len(t) < 2 or not t[-1] > t[0]:
         what = f"{path}: its time stamps span no time, so that they give no rate"
         raise RecordingError(what, "remove the column: the app's rate is taken then")
+    if t[-1] - t[0] > LONGEST * stamps.per_s:
+        raise RecordingError(f"{path}: its time stamps span {(t[-1] - t[0]) / stamps.per_s:.3g} s: they are no times", "remove the column")
     if (step < 0).any():
         i = int(np.argmax(step < 0)) + 1
         raise RecordingError(

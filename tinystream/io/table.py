@@ -109,7 +109,8 @@ def _delimited(lines: list[str], first: str) -> tuple[list[str], str]:
     """Lines with a decimal point between the digits, and what stands between the cells."""
     delimiter = max(";\t,", key=lambda c: (first.count(c), c != ","))
     if delimiter not in first:
-        if len(first.split()) > 1 and '"' not in first:
+        last = next(line for line in reversed(lines) if line.strip()).split()
+        if len(last) > 1 and all(_is_number(cell) for cell in last):
             return ["\t".join(line.split()) for line in lines], "\t"
         return lines, ","
     if delimiter != "," and _has_decimal_commas(lines, delimiter):
