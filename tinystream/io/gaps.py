@@ -26,11 +26,12 @@ def without_gaps(path: Path, content: Content, gaps: Sequence[Gap], how: Gaps) -
 
 
 def _closed(path: Path, content: Content, gaps: Sequence[Gap], how: Gaps) -> Content:
-    if not gaps:
+    if not gaps or content.stamps is None:
         return content
     n, missing, worst = len(gaps), sum(gap.missing for gap in gaps), max(gaps, key=lambda gap: gap.seconds)
     samples = f"{missing} sample{'s' * (missing > 1)}"
-    what = f"{n} gap{'s' * (n > 1)} in its time stamps, {samples} missing, the longest {worst.seconds:.3g} s before {worst.place}"
+    place = f"{worst.seconds:.3g} s before {content.stamps.place(worst.stamp)}"
+    what = f"{n} gap{'s' * (n > 1)} in its time stamps, {samples} missing, the longest {place}"
     if how == "refuse":
         raise RecordingError(f"{path} has {what}", f"{FILL}; --gaps keep closes them up: later alerts come too early then")
     if how == "keep":

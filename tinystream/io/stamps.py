@@ -37,12 +37,12 @@ class Stamps:
 
 
 class Gap(NamedTuple):
-    """missing: samples before sample `at`; a pause of `seconds` lies before `place`."""
+    """missing: samples before sample `at`, in a pause of `seconds` before stamp number `stamp`."""
 
     at: int
     missing: int
     seconds: float
-    place: str
+    stamp: int
 
 
 class Measured(NamedTuple):
@@ -72,7 +72,7 @@ def measured(path: Path, stamps: Stamps) -> Measured:
         raise RecordingError(f"{path}: its time stamps are more than 11 days apart", "remove the column: the app's rate is taken then")
     rate_hz = Fraction(stamps.per_s / period)
     jitter = strays if strays > max(0.4 * grain, UNEVEN * period) else 0.0
-    gaps = [Gap(int(at[i]), int(n), float(t[i] - t[i - 1]) / stamps.per_s, stamps.place(int(i))) for i, n in zip(real, lost[lost > 0])]
+    gaps = [Gap(int(at[i]), int(n), float(t[i] - t[i - 1]) / stamps.per_s, int(i)) for i, n in zip(real, lost[lost > 0])]
     return Measured(rate_hz.limit_denominator(1000 if rate_hz > 1 else 10**6), 1000 * jitter / stamps.per_s, tuple(gaps))
 
 
