@@ -7,10 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
-from scipy.stats import multivariate_normal
+from scipy.stats import median_abs_deviation, multivariate_normal
+from shared import shared
 
+from tinystream.detectors.limits import Limits
 from tinystream.errors import AppError
+from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
+from tinystream.run.engine import Engine
 from tinystream.stages._exp2 import EXP2_TABLE, exp2_q30
 from tinystream.stages.gmm import Gmm
 from tinystream.stages.kmeans import Kmeans
@@ -282,3 +286,33 @@ def test_powers_of_two_follow_the_curve_in_every_segment():
     assert (np.abs(got - want) <= 1.5 + want * 2.0**-22).all()
     assert exp2_q30(EXP2_TABLE, 0) == 1 << 30 and exp2_q30(EXP2_TABLE, 2**40) == 0
     assert (np.diff(exp2_q30(EXP2_TABLE, np.arange(0, 1 << 21))) <= 0).all()
+
+
+# --- a recorded fan -------------------------------------------------------------------------------------------
+
+
+def deviations(name: str) -> np.ndarray:
+    """Median absolute deviation of each axis, of each second of a fan."""
+    folder = shared("data", "vibration", "fan", name)
+    return np.array([median_abs_deviation(np.loadtxt(file, delimiter=",")) for file in sorted(folder.glob("*.csv"))])
+
+
+def test_a_published_model_of_a_fan_scores_as_its_own_code_does():
+    with np.load(shared("data", "vibration", "fan", "md_model.npz")) as model:
+        mean, covariance = model["model_mu"], model["model_cov"]
+    x = np.concatenate([deviations(f"fan_0_{speed}_{weight}_weight") for speed in ("low", "high") for weight in (0, 1)])
+    counted = np.rint(x * 2**24) / 2**24
+    want = [mahalanobis(v, mean, np.linalg.inv(covariance)) for v in counted]
+    got = score(Mahalanobis(mean=tuple(mean), covariance=rows(covariance)), vector(3, scale=2.0**-24), x)[:, 0]
+    assert len(x) == 560 and np.abs(got - want).max() <= 0.6 / 4096
+
+
+def test_a_fan_with_a_weight_on_a_blade_alerts_once_and_the_same_fan_without_never():
+    usual, odd = deviations("fan_0_low_0_weight"), deviations("fan_0_low_1_weight")
+    x = vector(3, scale=2.0**-24)
+    stage = Mahalanobis(mean=tuple(usual[::2].mean(axis=0)), covariance=rows(np.cov(usual[::2].T)))
+    distances = stage.plan(x).y
+    limits = Limits(threshold=6.0, clear=5.0, hold=3)
+    for blocks, alerts in [(usual[1::2], 0), (odd, 1), (np.concatenate([usual[1::2], odd, usual[1::2], odd]), 2)]:
+        counts = np.rint(score(stage, x, blocks) / distances.scale).astype(np.int32)
+        assert len(Engine(plan_stage("fan", limits, distances)).push(counts)[0].when) == alerts
