@@ -368,6 +368,18 @@ def test_replay_saves_what_was_learnt_and_begins_with_it(tmp_path, monkeypatch):
     assert Trace.load(Path("t.npz")).learnt == digest(together)
 
 
+def test_a_live_run_begins_with_what_was_learnt_and_saves_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(write(tmp_path))
+    plan = plan_file(tmp_path)
+    engine = Engine(plan)
+    for part in (heard()[:300], heard()[300:]):
+        engine.reset()
+        engine.push(part.reshape(-1, *plan.x[0].shape))
+        given = ("--learnt", "l.bin") if Path("l.bin").exists() else ()
+        done = tinystream("run", ".", "--input", "-", "--save-learnt", "l.bin", *given, stdin=part.astype("<i2").tobytes())
+        assert done.code == 0 and Path("l.bin").read_bytes() == engine.learnt()
+
+
 def test_files_that_cannot_be_are_told(tmp_path, monkeypatch):
     monkeypatch.chdir(write(tmp_path))
     np.save("a.npy", heard()[:400])

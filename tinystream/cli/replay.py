@@ -40,7 +40,7 @@ from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.sink import open_sinks
 from tinystream.plan.learnt import told
 from tinystream.plan.plan import Plan
-from tinystream.run.learnt import check_save, read_learnt, save
+from tinystream.run.learnt import check_save, learnt_by, read_learnt, save
 from tinystream.run.live import ended_by_signal, run_live, uninterrupted
 from tinystream.run.replay import Reading, make_engine, ready, recordings_of, replay_files
 from tinystream.run.trace import Event, trace_paths
@@ -138,6 +138,8 @@ def run(
     unit: InUnit = None,
     gaps: GapsOption = GapsChoice.refuse,
     key: Key = None,
+    learnt: Annotated[Path | None, typer.Option("--learnt", metavar="FILE", help="begin with what --save-learnt wrote")] = None,
+    save_learnt: Annotated[Path | None, typer.Option("--save-learnt", metavar="FILE", help="write what was learnt by the end")] = None,
     publish: Annotated[bool, typer.Option(help="send the alerts to the app's sinks; otherwise they are only printed")] = True,
     broker: Broker = None,
 ) -> None:
@@ -146,6 +148,10 @@ def run(
     Every event goes to the app's sinks and, as a line of JSON, to standard output.
     """
     plan, definition = plan_file(app), load(app)
+    before = read_learnt(plan, learnt) if learnt else b""
+    if save_learnt:
+        check_save(plan, save_learnt, [Path(source)])
+    runs = make_engine(plan, engine.value)
     live = live_source(plan, source, device, Reading(resample, channel, counts, unit, gaps.value, key))
     with ended_by_signal(), open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker) as sinks:
         tell(f"{plan.name} listens; Ctrl-C ends it")
@@ -155,9 +161,11 @@ def run(
             send(sinks, event)
 
         try:
-            done = run_live(plan, make_engine(plan, engine.value), live, alert, source)
+            done = run_live(plan, runs, live, alert, source, before)
             tell(f"{count(len(done.events), 'event')} in {seconds(plan, done):.1f} s")
         finally:
+            if save_learnt:
+                save(learnt_by(plan, runs), save_learnt)
             if live.overruns:
                 tell(f"warning: {count(live.overruns, 'overrun')}: samples were lost or late, because this machine was too slow")
 

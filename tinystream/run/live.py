@@ -14,10 +14,15 @@ from tinystream.run.replay import Runs
 from tinystream.run.trace import Event, Recorder, Trace
 
 
-def run_live(plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Callable[[Event], None], recording: str = "") -> Trace:
-    """Every block as it comes, every event at once; ends with the blocks, and is the same as a replay of them."""
+def run_live(
+    plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Callable[[Event], None], recording: str = "", learnt: bytes = b""
+) -> Trace:
+    """Every block as it comes, every event at once; ends with the blocks, and is the same as a replay of them.
+
+    learnt: what it begins with.
+    """
     recorder = Recorder(plan, engine.name, recording, (), ())
-    begin(plan, engine)
+    begin(plan, engine, learnt)
     for block in blocks:
         with uninterrupted():
             for event in recorder.take(engine.push(block[np.newaxis], want=recorder.want), 1):

@@ -50,7 +50,7 @@ from tinystream.plan.fixed import rshift, sat32
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
-from tinystream.stages._learning import LONGEST, check_features, divide, learn_vectors, type_of
+from tinystream.stages._learning import DIVISION, LONGEST, ROOT, check_features, divide, learn_vectors, type_of
 
 MEAN_Q, SCORE_Q, Q = 24, 20, 16
 ONE = 1 << 30
@@ -81,6 +81,7 @@ class Baseline(Stage):
         learn, size = self._learn(x), x.size
         least, least_exponent = scaled(self._least(x))
         pairs = size * (size + 1) // 2 if self.how == "covariance" else size
+        divisions = 1 + (self.how == "covariance") + 2 * (self.follow_s > 0)
         return Step(
             module=__name__,
             x=(x,),
@@ -96,7 +97,7 @@ class Baseline(Stage):
             learnt=("count", "floored", "dependent", "sum", "high", "low", "mean", "std", "exponent", "factor"),
             scratch=dict(u=("int32", size)),
             waits=True,
-            cost=dict(div64=2 * size, mul64=pairs, add=8 * size + 2 * pairs, mem=8 * size + pairs),
+            cost=dict(mul64=ROOT + DIVISION * size * divisions + pairs, add=8 * size, mem=8 * size + pairs),
             says=f"{self.gives} of {size} features from what {learn} vectors were, by {self.how}",
         )
 

@@ -37,7 +37,7 @@ from tinystream.plan.fixed import sat32
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
-from tinystream.stages._learning import check_features, divide, learn_vectors, type_of
+from tinystream.stages._learning import DIVISION, ROOT, check_features, divide, learn_vectors, type_of
 
 FARTHEST, Q = 1 << 27, 16
 
@@ -74,7 +74,7 @@ class Clusters(Stage):
             learnt=("count", "floored", "past", "members", "sum", "centre", "total", "typical"),
             scratch=dict(chosen=("int32", self.centres)),
             waits=True,
-            cost=dict(mul64=self.centres * size, add=4 * self.centres * size, div64=1, mem=3 * self.centres * size),
+            cost=dict(mul64=ROOT + DIVISION + self.centres * size, add=2 * self.centres * size, mem=3 * self.centres * size),
             says=f"distance to the nearest of {self.centres} centres of {learn} vectors",
         )
 
