@@ -25,7 +25,7 @@ class Node(Definition):
     )  # fmt: skip
     area: str | None = Field(default=None, min_length=1, max_length=64, description="where it stands, for people", examples=["Kitchen"])
     topic: str = Field(
-        default="tinystream/{node}", description="what its own topics begin with: status, settings and what it tells of itself"
+        default="tinystream/{node}/{app}", description="what its own topics begin with: status, settings and what it tells of itself"
     )
     heartbeat_s: float = Field(default=60, ge=1, le=86_400, description="from one status message to the next")
     sleeping: bool = Field(default=False, description="it is often off: it has no last will, and what it told expires instead")
@@ -35,6 +35,16 @@ class Node(Definition):
     outbox_alerts: int = Field(default=100_000, ge=1, le=10_000_000, description="alerts that are kept at most while no broker takes them")
     outbox_keeps: Literal["newest", "oldest"] = Field(default="newest", description="what is kept once there are more")
     alerts_per_s: float = Field(default=20, gt=0, le=10_000, description="alerts that are sent at most, when many have waited")
+
+    @field_validator("topic")
+    @classmethod
+    def _topic_is_one(cls, topic: str) -> str:
+        bare = topic.replace("{node}", "n").replace("{app}", "a")
+        if not bare or set(bare) & set("+#{}\0") or bare[0] in "$/" or bare.endswith("/") or len(topic.encode()) > 512:
+            raise PydanticCustomError(
+                "app", "topic = {topic} is no beginning of topics", {"topic": repr(topic), "help": 'topic = "tinystream/{node}/{app}"'}
+            )
+        return topic
 
 
 class Settings(Definition):
