@@ -10,7 +10,9 @@ import scipy.signal
 import scipy.stats
 
 from tinystream.app.kinds import class_of
-from tinystream.errors import AppError
+from tinystream.app.planning import plan_file
+from tinystream.app.read import load
+from tinystream.errors import AppError, AppErrors
 from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
@@ -119,6 +121,38 @@ def test_options_may_be_spelled_as_edge_impulse_does():
     hyphens = {"fft-length": 32, "filter-type": "low", "filter-cutoff": 5.0, "do-fft-overlap": False, "from": "frame"}
     same = SpectralAnalysis(fft_length=32, filter_type="low", filter_cutoff=5.0, do_fft_overlap=False, from_="frame")
     assert class_of("stage", "spectral_analysis").model_validate(hyphens) == same
+
+
+APP = """
+name  = "shake"
+board = "nrf52840_dk"
+[source]
+kind     = "imu"
+rate_hz  = 100
+axes     = ["x", "y", "z"]
+range_g  = 4
+block_ms = 100
+[[stage]]
+kind      = "frame"
+length_ms = 2000
+window    = "boxcar"
+[[stage]]
+kind = "spectral_analysis"
+filter-type = "low"
+filter-cutoff = 8
+fft-length = 64
+"""
+
+
+def test_a_definition_with_hyphens_is_read_and_its_mistakes_are_shown_at_their_lines(tmp_path):
+    (tmp_path / "app.toml").write_text(APP, encoding="utf-8")
+    stage = load(tmp_path).stages[1]
+    assert stage == SpectralAnalysis(filter_type="low", filter_cutoff=8, fft_length=64)
+    for written, wrong, line in (("fft-length = 64", "fft-length = 60", 18), ("filter-cutoff", "filter-cutof", 17)):
+        (tmp_path / "app.toml").write_text(APP.replace(written, wrong), encoding="utf-8")
+        with pytest.raises(AppErrors) as caught:
+            plan_file(tmp_path)
+        assert f"app.toml:{line}:" in str(caught.value)
 
 
 @pytest.mark.parametrize(("options", "path", "what"), [

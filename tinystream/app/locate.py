@@ -37,8 +37,14 @@ def places(text: str) -> dict[Path, Place]:
 
 
 def locate(found: Mapping[Path, Place], path: Path) -> Place | None:
-    """The place of `path`, or of the nearest thing around it that was written; None for the document itself."""
-    while path and path not in found:
+    """The place of `path`, or of the nearest thing around it that was written; None for the document itself.
+
+    A key may have been written with hyphens where its option has underscores.
+    """
+    while path:
+        hyphens = (*path[:-1], path[-1].replace("_", "-") if isinstance(path[-1], str) else path[-1])
+        if path in found or hyphens in found:
+            return found[path if path in found else hyphens]
         path = path[:-1]
     return found.get(path)
 

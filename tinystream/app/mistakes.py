@@ -38,6 +38,7 @@ Path = tuple[str | int, ...]
 def build(cls: type[Definition], table: dict[str, Any], path: Path, who: str) -> tuple[Any, list[AppError]]:
     """(the object, []) or (None, every mistake).  who: what it is to the reader, such as "stage 'mel'"."""
     options = {field.alias or name: field for name, field in cls.model_fields.items()}
+    table = cls.respelled(table)
     unknown = [key for key in table if key not in options]
     errors = [AppError((*path, key), f"unknown key '{key}' in {who}", hint(key, options, f"keys of {who}")) for key in unknown]
     meant = {near(key, options) for key in unknown}

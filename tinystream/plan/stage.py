@@ -22,6 +22,11 @@ class Definition(BaseModel):
         """A list is as good as a tuple: TOML knows no other word, and frozen objects hold tuples."""
         return {key: frozen(value) for key, value in options.items()} if isinstance(options, dict) else options
 
+    @classmethod
+    def respelled(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """A table with its keys spelled as the fields are; a class that accepts other spellings says so here."""
+        return options
+
 
 def frozen(value: Any) -> Any:
     """The same value with tuples where there were lists, at any depth."""

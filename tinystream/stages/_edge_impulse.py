@@ -21,9 +21,11 @@ class Block(Stage):
     @model_validator(mode="before")
     @classmethod
     def _hyphens(cls, options: Any) -> Any:
-        if not isinstance(options, dict):
-            return options
-        return {key.replace("-", "_") if isinstance(key, str) else key: value for key, value in options.items()}
+        return cls.respelled(options) if isinstance(options, dict) else options
+
+    @classmethod
+    def respelled(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return {key.replace("-", "_"): value for key, value in options.items()}
 
 
 class ScaledBlock(Block):

@@ -92,7 +92,8 @@ class SpectralAnalysis(ScaledBlock):
             return [shape, spread, power]
         bins = chain.add(Log(unit="db", floor_db=FLOOR_DB), power)
         y = chain.steps[bins].y
-        chain.steps[bins] = replace(chain.steps[bins], y=replace(y, scale=y.scale / 10, unit="log10"))
+        chain.steps[bins] = replace(chain.steps[bins], y=replace(y, scale=y.scale / 10, unit="log10"),
+                                    says=f"log10 of {y.size} powers")
         return [shape, spread, bins]
 
     def _filter(self) -> WindowFilter:
