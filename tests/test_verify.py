@@ -295,13 +295,19 @@ def test_a_change_of_any_field_is_noticed_by_the_seal(certified):
         value = certified
         for key in path:
             value = value[key]
-        wrong = "keep" if path[-1] == "gaps" else other[type(value)](value)
-        Path("c.json").write_text(json.dumps(changed(certified, path, wrong)), encoding="utf-8")
+        changed_to = "keep" if path == ("reading", "gaps") else other[type(value)](value)
+        Path("c.json").write_text(json.dumps(changed(certified, path, changed_to)), encoding="utf-8")
         if path == ("format",):
             with pytest.raises(TinystreamError, match="is a certificate of format 2, this version reads 1"):
                 read(Path("c.json"))
         else:
             assert "the certificate was changed after it was written" in "".join(of_itself(read(Path("c.json")), plan)), path
+
+
+def test_a_certificate_from_before_there_were_units_and_gaps_holds(certified):
+    older = {key: value for key, value in certified["reading"].items() if key in ("resample", "channel", "counts")}
+    Path("c.json").write_text(json.dumps(certified | {"reading": older}), encoding="utf-8")
+    assert not list(of_itself(read(Path("c.json")), plan_file(APP)))
 
 
 STEPS = ("recordings", "short.wav", "steps")
