@@ -131,6 +131,24 @@ def test_the_label_of_an_export_is_known(tmp_path):
     assert "info.labels cannot be read" in refused(path)
 
 
+def test_values_that_are_missing_are_refused_or_filled_in_every_format(tmp_path):
+    x = resting(60)
+    x[30, 1] = np.nan
+    filled = x.copy()
+    filled[30, 1] = x[29, 1]
+    write_json(tmp_path / "a.json", acquisition([[None if np.isnan(cell) else cell for cell in row] for row in x.tolist()]))
+    (tmp_path / "b.cbor").write_bytes(cbor2.dumps(acquisition(x.tolist())))
+    np.save(tmp_path / "c.npy", x)
+    savemat(tmp_path / "d.mat", dict(samples=x))
+    floats = "".join(f"\n  - {{value: {axis}, type: double, unit: G}}" for axis in "xyz")
+    write_sds(tmp_path / "e.0.sds", records(x, 20), floats)
+    for name in ("a.json", "b.cbor", "c.npy", "d.mat", "e.0.sds"):
+        assert "not a finite number" in refused(tmp_path / name), name
+        got = read_as(tmp_path / name, IMU, How(gaps="hold"))
+        assert got.samples.tolist() == counts(filled) and "1 missing value filled by the value before" in got.notes, name
+        assert read_as(tmp_path / name, IMU, How(gaps="linear")).samples[30].tolist() != got.samples[30].tolist(), name
+
+
 # --- SDS
 
 

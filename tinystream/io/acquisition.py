@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -49,7 +50,7 @@ def read_acquisition(path: Path, wanted: Wanted, how: How) -> Content:
     names, units = _sensors(path, payload.get("sensors"))
     rate_hz = _rate(path, payload.get("interval_ms"))
     picked = chosen(path, names, wanted, how, units)
-    x = _values(path, payload.get("values"), len(names))[:, picked.columns]
+    x = _values(path, payload.get("values"), len(names), how.fills)[:, picked.columns]
     if any(unit == "wav" for unit in picked.units) and not how.unit:
         x = _audio(path, x, picked.units)
     return Content(x, picked.units, rate_hz, "its interval_ms means", notes=(*picked.notes, *notes), label=edge_impulse_label(path))
@@ -100,8 +101,11 @@ def _rate(path: Path, interval_ms: Any) -> Fraction:
     return rate_hz.limit_denominator(1000 if rate_hz > 1 else 10**6)
 
 
-def _values(path: Path, values: Any, sensors: int) -> np.ndarray:
-    """Rows of one number a sensor, or of one sensor plain numbers, as float64; bool, text and what is not finite are refused."""
+def _values(path: Path, values: Any, sensors: int, fill: bool) -> np.ndarray:
+    """Rows of one number a sensor, or of one sensor plain numbers, as float64; bool, text and what is not finite are refused.
+
+    fill: null and NaN are NaN.
+    """
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise RecordingError(f"{path}: 'values' is {_kind(values)}, not a list of samples", EXAMPLE)
     x = np.empty((len(values), sensors))
@@ -110,7 +114,9 @@ def _values(path: Path, values: Any, sensors: int) -> np.ndarray:
         if len(cells) != sensors:
             raise RecordingError(f"{path}: sample {i} has {len(cells)} values for {sensors} sensors", DAMAGED)
         for j, cell in enumerate(cells):
-            if not _is_number(cell) or not -1e300 < cell < 1e300:
+            if fill and (cell is None or cell != cell):
+                cell = math.nan
+            elif not _is_number(cell) or not -1e300 < cell < 1e300:
                 image = isinstance(cell, str) and cell.startswith("Ref-BINARY")
                 what = "refers to an image" if image else f"is {_shown(cell)}, not a finite number"
                 raise RecordingError(f"{path}: sample {i}, value {j} {what}", "export images as files of their own" if image else DAMAGED)

@@ -11,6 +11,7 @@ import numpy as np
 from tinystream.errors import RecordingError
 from tinystream.io.axes import chosen
 from tinystream.io.content import Content
+from tinystream.io.gaps import FILL
 from tinystream.io.wanted import How, Wanted
 from tinystream.io.words import first_line
 
@@ -51,9 +52,9 @@ def _numbers(path: Path, x: np.ndarray, how: How) -> np.ndarray:
         return x
     if x.dtype.kind != "f" and not (x.dtype.kind in "iu" and (how.counts or how.unit)):
         raise RecordingError(f"{path} holds {x.dtype}: int16 counts or floats are read", "numpy.save(path, x.astype('int16'))")
-    if not np.isfinite(x).all():
-        at = int(np.argmin(np.isfinite(x).all(axis=1)))
-        raise RecordingError(f"{path}: row {at} is not a finite number", "x = x[numpy.isfinite(x)], or record it again")
+    good = np.isfinite(x) | (np.isnan(x) & how.fills)
+    if not good.all():
+        raise RecordingError(f"{path}: row {int(np.argmin(good.all(axis=1)))} is not a finite number", f"{FILL}, where it is NaN")
     return x.astype(np.float64)
 
 

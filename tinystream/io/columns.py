@@ -50,7 +50,7 @@ def numbers(path: Path, name: str, x: np.ndarray, how: How) -> np.ndarray:
     if x.dtype.kind not in "iuf":
         raise RecordingError(f"{path}: '{name}' holds {x.dtype}, no numbers", "--channel takes other columns")
     x = x.astype(np.float64)
-    missing = np.isnan(x) if how.gaps in ("hold", "linear") else np.zeros(len(x), bool)
+    missing = np.isnan(x) & how.fills
     bad = ~np.isfinite(x) & ~missing
     if bad.any():
         raise RecordingError(f"{path}: row {int(np.argmax(bad))} of '{name}' is not a finite number", FILL)

@@ -22,7 +22,7 @@ def without_gaps(path: Path, content: Content, gaps: Sequence[Gap], how: Gaps) -
     if content.values.dtype.kind != "f" or not np.isnan(content.values).any():
         return content
     values, n = _filled(path, content.values, linear=how == "linear")
-    return replace(content, values=values, notes=(*content.notes, f"{n} missing values {_by(how)}"))
+    return replace(content, values=values, notes=(*content.notes, f"{n} missing value{'s' * (n > 1)} {_by(how)}"))
 
 
 def _closed(path: Path, content: Content, gaps: Sequence[Gap], how: Gaps) -> Content:

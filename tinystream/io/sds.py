@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tinystream.errors import RecordingError
 from tinystream.io.axes import chosen
 from tinystream.io.content import Content
+from tinystream.io.gaps import FILL
 from tinystream.io.stamps import Stamps
 from tinystream.io.wanted import How, Wanted
 from tinystream.io.words import first_line
@@ -100,7 +101,7 @@ def read_sds(path: Path, wanted: Wanted, how: How) -> Content:
     picked = chosen(path, [channel.name for channel in channels], wanted, how, [channel.unit for channel in channels])
     audio = description.content[0].audio is not None
     columns = [_real(x, channels, i, how.counts and not audio) for i in picked.columns]
-    values = _joined(path, columns, audio)
+    values = _joined(path, columns, audio, how.fills)
     width = _width(channels)
     first = np.concatenate([[0], np.cumsum(records.sizes // width)[:-1]]).astype(np.int64)
     stamps = Stamps(records.ticks, description.ticks_hz, first, lambda i: f"record {i}") if len(first) > 2 else None
@@ -213,9 +214,9 @@ def _real(x: np.ndarray, channels: list[Channel], i: int, counts: bool) -> np.nd
     return raw if counts else raw * channel.scale + channel.offset
 
 
-def _joined(path: Path, columns: list[np.ndarray], audio: bool) -> np.ndarray:
+def _joined(path: Path, columns: list[np.ndarray], audio: bool, fill: bool) -> np.ndarray:
     values = np.stack(columns, axis=1) if len(columns[0]) else np.empty((0, len(columns)))
-    if not np.isfinite(values).all():
-        at = int(np.argmin(np.isfinite(values).all(axis=1)))
-        raise RecordingError(f"{path}: sample {at} is not a finite number", AGAIN)
+    good = np.isfinite(values) | (np.isnan(values) & fill)
+    if not good.all():
+        raise RecordingError(f"{path}: sample {int(np.argmin(good.all(axis=1)))} is not a finite number", f"{FILL}, where it is NaN")
     return values if not audio else np.clip(np.floor(values * 32768 + 0.5), -32768, 32767).astype(np.int16)

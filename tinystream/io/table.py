@@ -199,7 +199,7 @@ def _slowly(path: Path, table: Table, columns: list[int], how: How) -> np.ndarra
                 begin = begin or _dated(path, line, row[i], None)
                 numbers.append((_dated(path, line, row[i], begin) - begin).total_seconds())
             else:
-                numbers.append(_number(path, line, table.names[i], row[i].strip(), how.gaps in ("hold", "linear") and i != table.time))
+                numbers.append(_number(path, line, table.names[i], row[i].strip(), how.fills and i != table.time))
         values.append(numbers)
     return np.array(values)
 

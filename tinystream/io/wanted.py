@@ -69,3 +69,8 @@ class How:
     unit: str | None = None
     gaps: Gaps = "refuse"
     key_env: str | None = None
+
+    @property
+    def fills(self) -> bool:
+        """May a missing value come as NaN?"""
+        return self.gaps in ("hold", "linear")
