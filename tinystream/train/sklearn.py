@@ -119,6 +119,8 @@ def agreement(estimator: Any, stage: Stage, signal: Signal, X: Any) -> Agreement
     result: list[float] = []
     for real in (rows, signal.real(counts)):
         want = found.scores(real).reshape(len(rows), -1)
+        if found.border == "least" and given.shape[1] == 1:     # give = "nearest": where it lies is not told
+            want = want.min(axis=1, keepdims=True)
         assert want.shape == given.shape, "a stage gives what its estimator does"
         different = decisions(given, found.border) != decisions(want, found.border)
         apart = float(margins(want, found.border)[different].max()) if different.any() else 0.0
@@ -367,8 +369,8 @@ def scaled_options(scaler: Affine, scaled: bool) -> dict[str, Any]:
 
 
 def centres(e: Any, scaler: Affine, scaled: bool, whole: Any) -> Exported:
-    """KMeans: the distance to each centre, the least of which is what predict() gives."""
-    options = dict(centres=e.cluster_centers_, give="each", **scaled_options(scaler, scaled))
+    """KMeans: the distance to the nearest centre; with give = "each" to every one, of which the least is what predict() gives."""
+    options = dict(centres=e.cluster_centers_, **scaled_options(scaler, scaled))
     return Exported("kmeans", options, whole.transform, "least")
 
 
