@@ -27,7 +27,7 @@ static inline int64_t ts_cepstrum_sum(const struct ts_cepstrum *k, const int16_t
         sum += (int64_t)x[i] * k->sine_q30[at & mask];
         at = (at + q) & mask;
     }
-    return ts_rshift(2 * sum + (int64_t)x[0] * k->sine_q30[k->size / 4] + (int64_t)x[half] * k->sine_q30[at & mask], 15);
+    return (2 * sum + (int64_t)x[0] * k->sine_q30[k->size / 4] + (int64_t)x[half] * k->sine_q30[at & mask]) >> 15;
 }
 
 /* x[channels][bins] -> y[channels][peak, quefrency] */

@@ -6,8 +6,8 @@
 L is what stage `log` gives of a spectrum.  Harmonics of f, or sidebands f apart, are a ripple of L and a peak at the quefrency 1 / f,
 whichever of them are loud; an echo is a peak at its delay.  Quefrencies are whole samples from low_ms to high_ms.
 
-The sum is exact but for the cosines, Q30, each c rounded once: y is int32 with one scale for both values, a power of two with
-which the longest quefrency and the highest log fit.  y is [2], or [channels, 2].  Each quefrency costs a product a bin.
+The sum is exact but for the cosines, Q30; its lowest 15 bits are cut off, and the greatest c is rounded.  y is int32 with one scale
+for both values, a power of two with which the longest quefrency and the highest log fit.  y is [2], or [channels, 2].  Each quefrency costs a product a bin.
 
 Source: Bogert, Healy and Tukey (1963); Randall, A history of cepstrum analysis and its application to mechanical problems, Mech. Syst.
 Signal Process. 97 (2017), §2.
@@ -97,7 +97,7 @@ def run(k, s, x):
     doubled[:, 1:-1] *= 2
     q = np.arange(k.first, k.last + 1)
     cosine = k.sine_q30.astype(np.int64)[(q[:, None] * np.arange(k.size // 2 + 1) + k.size // 4) % k.size]
-    sums = rshift(np.stack([(doubled * row).sum(1) for row in cosine], axis=1), 15)
+    sums = np.stack([(doubled * row).sum(1) for row in cosine], axis=1) >> 15       # 42 bits: far below a count of y
     best = sums.argmax(axis=1)
     c, ms = rshift(sums.max(axis=1) * k.multiplier, k.shift), rshift(q[best] * k.ms, k.ms_shift)
     return np.stack([c, ms], axis=-1).astype(np.int32).reshape(*x.shape[:-1], 2)
@@ -108,6 +108,7 @@ def inputs(x, rng, count):
     shape, bins = x[0].shape, x[0].shape[-1]
     ripple = np.cos(2 * np.pi * np.arange(bins) * rng.integers(1, bins - 1, (count, *shape[:-1], 1)) / (2 * (bins - 1)))
     loud = rng.uniform(0, 1, (count, *[1] * len(shape)))
+    loud[0] = 0     # of quefrencies that are alike the first one counts
     return [np.rint(loud * (12000 * ripple + rng.normal(0, 2000, (count, *shape)) - 8000)).clip(-32768, 32767).astype(np.int16)]
 
 
@@ -119,4 +120,5 @@ EXAMPLES = [
     (Cepstrum(low_ms=2, high_ms=15), logs(512)),
     (Cepstrum(low_ms=0.7, high_ms=40), logs(128, 3, rate_hz=1600, scale=2.0**-8, unit="dB")),
     (Cepstrum(low_ms=1, high_ms=1.01), logs(64)),
+    (Cepstrum(low_ms=0.1, high_ms=2.9), logs(256, rate_hz=44_100)),
 ]
