@@ -7,7 +7,8 @@ L is what stage `log` gives of a spectrum.  Harmonics of f, or sidebands f apart
 whichever of them are loud; an echo is a peak at its delay.  Quefrencies are whole samples from low_ms to high_ms.
 
 The sum is exact but for the cosines, Q30; its lowest 15 bits are cut off, and the greatest c is rounded.  y is int32 with one scale
-for both values, a power of two with which the longest quefrency and the highest log fit.  y is [2], or [channels, 2].  Each quefrency costs a product a bin.
+for both values, a power of two with which the longest quefrency and the highest log fit; it is [2], or [channels, 2].  Each quefrency
+costs a product a bin.
 
 Source: Bogert, Healy and Tukey (1963); Randall, A history of cepstrum analysis and its application to mechanical problems, Mech. Syst.
 Signal Process. 97 (2017), §2.
