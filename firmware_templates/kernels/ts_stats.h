@@ -244,6 +244,7 @@ static void ts_stats(const struct ts_stats *k, const void *x, int32_t *y)
 {
     for (int32_t channel = 0; channel < k->channels; channel++) {
         struct ts_stats_channel c;
+        memset(&c, 0, sizeof c);        /* sums that no feature needs are 0 */
         c.x = x;
         c.first = channel * k->next;
         ts_stats_look(k, &c);
