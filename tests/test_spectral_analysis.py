@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import scipy.stats
+from shared import shared
 
 from tinystream.app.kinds import class_of
 from tinystream.app.planning import plan_file
@@ -198,3 +199,21 @@ def test_a_constant_stays_what_it_is_from_a_settled_start():
         plan = plan_stage("filter", WindowFilter(type=kind, cutoff_hz=5, order=6, settled=True), x)
         y = Engine(plan).push(np.full((1, 40), 12345, np.int16))[0].y[0]
         assert np.abs(plan.steps[0].y.real(y) * 32768 - left).max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["AvadaKedavra", "Revelio", "LocomotorCharm"])
+@pytest.mark.parametrize(("ours", "theirs"), CASES[:4])
+def test_features_of_recorded_movements_are_those_of_the_published_algorithm(name, ours, theirs):
+    rows = np.loadtxt(shared("data", "imu", "magic_wand_charms", "train", f"{name}.csv"), delimiter=",", skiprows=1, usecols=(0, 1, 2))
+    counts = np.clip(np.rint(rows / 4 * 32768), -32768, 32767).astype(np.int16)
+    windows = counts[: len(counts) // 125 * 125].reshape(-1, 125, 3)[:8]
+    x = Signal((125, 3), "int16", Fraction(1), 4 * 2.0**-15, unit="g", sample_hz=Fraction(125, 2))
+    plan = plan_stage("analysis", SpectralAnalysis(**ours), x)
+    got = plan.steps[-1].y.real(Engine(plan).push(windows)[len(plan.steps) - 1].y)
+    for window, axes in zip(windows, got, strict=True):
+        for axis, row in enumerate(axes):
+            shape, power = published(window[:, axis] / 8192, 62.5, **theirs)
+            assert row[0] == pytest.approx(shape[0], rel=1e-3, abs=2 * plan.steps[-1].y.scale)
+            assert row[1:3] == pytest.approx(shape[1:3], rel=1e-3, abs=2e-3)
+            assert row[3:5] == pytest.approx(shape[3:], rel=5e-3, abs=1e-2)
+            assert np.abs(row[5:] - power)[power > power.max() - 6].max() <= 0.005
