@@ -10,10 +10,10 @@ from collections.abc import Callable
 import cbor2
 import numpy as np
 import pytest
+from made_recordings import CAMERA, IMU, acquisition, counts, records, resting, write_sds
 from PIL import Image
 from scipy.io import savemat
 
-from recordings import CAMERA, IMU, acquisition, counts, records, resting, write_sds
 from tinystream.errors import RecordingError
 from tinystream.io.recording import read_as
 from tinystream.io.truth import find_truth

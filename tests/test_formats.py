@@ -9,11 +9,11 @@ from fractions import Fraction
 import cbor2
 import numpy as np
 import pytest
+from made_recordings import CAMERA, IMU, MICROPHONE, G, acquisition, counts, records, resting, signed, write_json, write_sds
 from PIL import Image
 from scipy.io import savemat
 from shared import shared
 
-from recordings import CAMERA, IMU, MICROPHONE, G, acquisition, counts, records, resting, signed, write_json, write_sds
 from tinystream.errors import RecordingError
 from tinystream.io.recording import find_recordings, read_as
 from tinystream.io.wanted import How, Wanted

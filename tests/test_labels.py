@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made_recordings import acquisition, write_json
 from shared import shared
 
 from tinystream.errors import RecordingError
@@ -45,6 +46,23 @@ def test_a_table_of_labels_is_truth(tmp_path, name, text):
     written(tmp_path / name, text)
     truth = find_truth(tmp_path / "a.wav")
     assert (truth.windows, truth.labels) == (((1, 2),), ("yes",))
+
+
+SPANS = [{"label": "up", "startIndex": 0, "endIndex": 99}, {"label": "down", "startIndex": 100, "endIndex": 149}]
+
+
+@pytest.mark.parametrize("where", ["info.labels", "structured_labels.labels"])
+def test_several_labels_of_edge_impulse_are_windows_in_seconds(tmp_path, where):
+    path = write_json(tmp_path / "updown.3.json", acquisition([[0, 0, 1]] * 150, interval_ms=20))
+    assert find_truth(path) is None
+    one = {"path": "testing/updown.3.json", "label": {"type": "multi-label", "labels": SPANS}}
+    structured = {"version": 1, "type": "structured-labels", "structuredLabels": {"updown.3.json": SPANS}}
+    write_json(tmp_path / where, {"version": 1, "files": [one]} if where == "info.labels" else structured)
+    truth = find_truth(path)
+    assert (truth.windows, truth.labels, truth.rate_hz) == (((0, 2), (2, 3)), ("up", "down"), 50)
+    (tmp_path / where).write_text((tmp_path / where).read_text().replace("149", "-1"))
+    with pytest.raises(RecordingError, match="one that is no span of samples"):
+        find_truth(path)
 
 
 def test_labels_may_be_left_out(tmp_path):

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import ROOT, tinystream
+from made_recordings import G, acquisition, counts, records, resting, signed, write_json, write_sds
 from PIL import Image
 from scipy.io import savemat
-
-from recordings import G, acquisition, counts, records, resting, signed, write_json, write_sds
 
 APP = """
 name = "shake"

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from made_recordings import IMU, acquisition, counts, resting, write_json
 
-from recordings import IMU, acquisition, counts, resting, write_json
 from tinystream.errors import RecordingError
 from tinystream.io import axes, units
 from tinystream.io.axes import axis

@@ -56,6 +56,12 @@ def read_acquisition(path: Path, wanted: Wanted, how: How) -> Content:
     return Content(x, picked.units, rate_hz, "its interval_ms means", notes=(*picked.notes, *notes), label=edge_impulse_label(path))
 
 
+def rate_of(path: Path) -> Fraction:
+    """Of an acquisition, without its samples."""
+    payload = _mapping(path, "'payload'", _mapping(path, "the file", _decoded(path, path.read_bytes())).get("payload"))
+    return _rate(path, payload.get("interval_ms"))
+
+
 def _decoded(path: Path, data: bytes) -> Any:
     if path.suffix.lower() == ".json":
         try:

@@ -62,6 +62,26 @@ def edge_impulse_label(recording: Path) -> str:
     return label if isinstance(label, str) else ""
 
 
+def edge_impulse_spans(recording: Path) -> list[tuple[int, int, str]]:
+    """First and last sample, and label, of each part of a recording: by `info.labels`, or by `structured_labels.labels` beside it."""
+    label = (_sample(recording) or {}).get("label")
+    spans = label.get("labels") if isinstance(label, Mapping) and label.get("type") == "multi-label" else None
+    beside = recording.with_name("structured_labels.labels")
+    if spans is None and beside.is_file():
+        told = _json(beside)
+        files = told.get("structuredLabels") if isinstance(told, Mapping) else None
+        spans = files.get(recording.name) if isinstance(files, Mapping) else None
+    return [_samples(recording, span) for span in spans] if isinstance(spans, list) else []
+
+
+def _samples(recording: Path, span: Any) -> tuple[int, int, str]:
+    start, end, label = (span.get(key) for key in ("startIndex", "endIndex", "label")) if isinstance(span, Mapping) else (None,) * 3
+    if type(start) is not int or type(end) is not int or not isinstance(label, str) or not 0 <= start <= end < 2**53:
+        what = f"Edge Impulse's labels of {recording.name} have one that is no span of samples"
+        raise RecordingError(what, '{"startIndex": 0, "endIndex": 300, "label": "idle"}')
+    return start, end, label
+
+
 def edge_impulse_info(recording: Path) -> Path | None:
     """The `info.labels` that speaks of this recording's folder."""
     return next((file for folder in list(recording.absolute().parents)[:3] if (file := folder / "info.labels").is_file()), None)
@@ -71,15 +91,19 @@ def _sample(recording: Path) -> Mapping[str, Any] | None:
     path = edge_impulse_info(recording)
     if path is None:
         return None
-    try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as e:
-        raise RecordingError(f"{path} cannot be read: {first_line(e)}", "export it again, or move it away") from None
+    data = _json(path)
     files = data.get("files") if isinstance(data, Mapping) else None
     for sample in files if isinstance(files, list) else []:
         if isinstance(sample, Mapping) and Path(str(sample.get("path", ""))).name == recording.name:
             return sample
     return None
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as e:
+        raise RecordingError(f"{path} cannot be read: {first_line(e)}", "export it again, or move it away") from None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

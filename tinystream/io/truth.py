@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tinystream.errors import RecordingError
-from tinystream.io.labels import is_track, read_label_table, read_track
+from tinystream.io.acquisition import rate_of
+from tinystream.io.labels import edge_impulse_spans, is_track, read_label_table, read_track
 
 Window = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]  # start and end, seconds
 
@@ -50,7 +51,7 @@ def find_truth(recording: Path, file: Path | None = None) -> Truth | None:
     """
     path = file or truth_path(recording)
     if path is None:
-        return None
+        return _edge_impulse(recording)
     if path.suffix.lower() in LISTS:
         windows, labels = LISTS[path.suffix.lower()](path)
         return Truth(wav_file=recording.name, detection_windows=windows, labels=labels)
@@ -61,6 +62,18 @@ def find_truth(recording: Path, file: Path | None = None) -> Truth | None:
         times = f"{len(found)} times" if found else "not at all"
         raise RecordingError(f"{path} speaks of {recording.name} {times}: it has {names}", f'"wav_file": "{recording.name}", once')
     return found[0]
+
+
+def _edge_impulse(recording: Path) -> Truth | None:
+    """Of a recording with several labels, which are by sample."""
+    spans = edge_impulse_spans(recording)
+    if not spans:
+        return None
+    if recording.suffix.lower() not in (".json", ".cbor"):
+        raise RecordingError(f"{recording} has labels by sample, and no interval_ms", f"{recording.stem}.truth.csv: start_s,end_s,label")
+    rate_hz = float(rate_of(recording))
+    windows = tuple((start / rate_hz, (end + 1) / rate_hz) for start, end, _ in spans)
+    return Truth(wav_file=recording.name, sample_rate=rate_hz, detection_windows=windows, labels=tuple(label for *_, label in spans))
 
 
 def read_truth(path: str | Path) -> tuple[Truth, ...]:
