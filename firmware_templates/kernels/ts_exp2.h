@@ -20,7 +20,7 @@ static inline int32_t ts_exp2_q30(const int32_t *exp2, int64_t x)
 /* e^-x in Q30, x >= 0 in Q16 */
 static inline int32_t ts_exp_q30(const int32_t *exp2, int64_t x)
 {
-    const int64_t held = x < 32 * 65536 ? x : 32 * 65536;
+    const int64_t held = x < TS_EXP2_FURTHEST / 16 ? x : TS_EXP2_FURTHEST / 16;     /* 32 in Q16 */
     return ts_exp2_q30(exp2, ts_rshift(held * TS_EXP2_LOG2_E, 12));     /* 22 + 17 bits */
 }
 
