@@ -73,7 +73,7 @@ static inline int64_t ts_baseline_home(const struct ts_baseline_state *s, int32_
 static inline void ts_baseline_spread(const struct ts_baseline *k, struct ts_baseline_state *s, int32_t i, int32_t at)
 {
     const struct ts_wide square = ts_baseline_covariance(s, at, i, i);
-    const struct ts_scaled least = ts_scaled((int64_t)k->least * s->count, 31);
+    const struct ts_wide_cut least = ts_wide_cut((int64_t)k->least * s->count, 31);
     const int32_t least_exponent = least.exponent + k->least_exponent;
     const int shift = (ts_wide_msb(square) - 60) & ~1;                  /* even, so that 2^60 <= mantissa < 2^62 */
     const int32_t root = (int32_t)ts_isqrt(ts_wide_shifted(square, shift));
@@ -141,7 +141,7 @@ static inline void ts_baseline_settle(const struct ts_baseline *k, struct ts_bas
         }
     }
     for (int32_t i = 0; i < k->size; i++) {
-        const struct ts_scaled std = ts_scaled(((int64_t)s->std[i] << 31) / s->count, 31);
+        const struct ts_wide_cut std = ts_wide_cut(((int64_t)s->std[i] << 31) / s->count, 31);
         s->std[i] = (int32_t)std.mantissa;
         s->exponent[i] += std.exponent - 31;
     }

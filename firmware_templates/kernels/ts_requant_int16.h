@@ -10,7 +10,7 @@ static inline int16_t ts_clamp16(int64_t x, int32_t low, int32_t high)
 }
 
 /* x * multiplier * 2^(shift - 31), rounded twice; x << shift may need more than 32 bits */
-static inline int64_t ts_requant_any(int32_t x, int32_t multiplier, int32_t shift)
+static inline int64_t ts_requant_any_int16(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0) {
         return ts_rshift((int64_t)x * multiplier, 31 - shift);
@@ -21,7 +21,7 @@ static inline int64_t ts_requant_any(int32_t x, int32_t multiplier, int32_t shif
 /* A sum.  wide: it has up to 48 bits, and the multiplier 15; else the sum has 32 bits, and the multiplier 31. */
 static inline int16_t ts_narrow_int16(int64_t acc, int32_t multiplier, int32_t shift, int32_t wide, int32_t low, int32_t high)
 {
-    return ts_clamp16(wide ? ts_rshift(acc * multiplier, 15 - shift) : ts_requant_any((int32_t)acc, multiplier, shift), low, high);
+    return ts_clamp16(wide ? ts_rshift(acc * multiplier, 15 - shift) : ts_requant_any_int16((int32_t)acc, multiplier, shift), low, high);
 }
 
 /* a row of them */

@@ -10,7 +10,7 @@ struct ts_wide {
 };
 
 /* mantissa * 2^exponent; 2^(bits - 1) <= mantissa < 2^bits, or 0 */
-struct ts_scaled {
+struct ts_wide_cut {
     int64_t mantissa;
     int32_t exponent;
 };
@@ -53,10 +53,10 @@ static inline int64_t ts_wide_shifted(struct ts_wide x, int shift)
 }
 
 /* x > 0 with a mantissa of so many bits, the rest cut */
-static inline struct ts_scaled ts_scaled(int64_t x, int bits)
+static inline struct ts_wide_cut ts_wide_cut(int64_t x, int bits)
 {
     const int shift = ts_msb((uint64_t)x) - (bits - 1);
-    const struct ts_scaled y = { shift > 0 ? x >> shift : (int64_t)((uint64_t)x << -shift), shift };
+    const struct ts_wide_cut y = { shift > 0 ? x >> shift : (int64_t)((uint64_t)x << -shift), shift };
     return y;
 }
 
