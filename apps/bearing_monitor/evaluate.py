@@ -33,7 +33,7 @@ NOISES_G = (0.02, 0.05, 0.1)
 STRIKES_G = (0.1, 0.2, 0.4)
 EACH = 6            # bearings of each fault, strike and noise
 HEALTHY = 20        # of each noise
-MARGIN = 0.25       # the threshold lies above the greatest calibration score, by so much of its distance to their median, rounded up
+MARGIN = 2          # times what `hold` calibration scores in a row reached, at most, and rounded up, is the threshold
 HOURS = 24          # healthy, to count alerts
 OFF = (0.0, 0.01, 0.015, 0.02, 0.03)    # of the shaft's speed, in a row of its own
 RECORDINGS = {
@@ -122,13 +122,15 @@ def hear(cases: list[Case], seed: int, slowest: float = 0.985, fastest: float = 
 def figures(each: int, healthy: int) -> dict[str, str]:
     threshold, hold = limits()
     sound = [Case(None, noise_g=noise_g) for noise_g in NOISES_G for _ in range(healthy)]
-    calibration = np.concatenate([app for _, app, _ in hear(sound, 11)])
+    calibration = [t.app for t in hear(sound, 11)]
     calm = hear(sound, 12)
     faulty = hear([Case(*case) for case in product(FAULTS, STRIKES_G, NOISES_G) for _ in range(each)], 13)
     least = best(calm)
     told = {
-        "threshold by the rule": f"{np.ceil(rule(calibration)):g}, shipped {threshold:g} dB",
-        "greatest healthy score": f"{calibration.max():.1f} in calibration, {least.max():.1f} in validation, dB",
+        "threshold by the rule": f"{np.ceil(MARGIN * held(calibration, hold)):g}, shipped {threshold:g} dB",
+        "greatest healthy score": f"{np.concatenate(calibration).max():.1f} in calibration, {least.max():.1f} in validation, dB",
+        f"greatest healthy score, {hold} in a row": f"{held(calibration, hold):.1f} in calibration, "
+        f"{held([t.app for t in calm], hold):.1f} in validation, dB",
         "healthy windows at or above the threshold": share(int((least >= threshold).sum()), len(least)),
     }
     for fault, strike_g, noise_g in product(FAULTS, STRIKES_G, NOISES_G):
@@ -224,8 +226,9 @@ def limits() -> tuple[float, int]:
     return detect.threshold, detect.hold
 
 
-def rule(calibration: np.ndarray) -> float:
-    return float(calibration.max() + MARGIN * (calibration.max() - np.median(calibration)))
+def held(scores: list[np.ndarray], hold: int) -> float:
+    """The greatest that a fault's score kept to for `hold` decisions in a row."""
+    return max(float(np.lib.stride_tricks.sliding_window_view(one, hold, axis=0).min(axis=-1).max()) for one in scores)
 
 
 def share(hits: int, trials: int) -> str:
