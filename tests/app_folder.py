@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from tinystream.app.planning import plan_file
@@ -45,7 +46,11 @@ def told_on(app: Path, folder: Path) -> dict[Path, list[Event]]:
 def identical_on(plan: Plan, path: Path, seconds: float | None = None) -> None:
     """Every step's output in python, in native C and on an emulated Cortex-M4; skips what cannot be built here."""
     recording = Reading().read(plan, path)
-    samples = recording.samples if seconds is None else recording.samples[: int(seconds * recording.rate_hz)]
+    identical(plan, recording.samples if seconds is None else recording.samples[: int(seconds * recording.rate_hz)])
+
+
+def identical(plan: Plan, samples: np.ndarray) -> None:
+    """The same of samples that lie in no file."""
     if not first_compiler():
         pytest.skip("no C compiler")
     assert verify(plan, Engine(plan), Native(plan), samples, Compared()) is None

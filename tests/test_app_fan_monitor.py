@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_folder import app_script, identical_on, told_on
+from app_folder import app_script, identical, identical_on, told_on
 from shared import shared
 
 from tinystream.app.planning import plan_file
@@ -64,14 +64,23 @@ def test_the_recordings_are_what_their_script_makes(tmp_path, monkeypatch):
         assert (tmp_path / truth).read_text() == (RECORDINGS / truth).read_text()
 
 
-@pytest.mark.parametrize("speed", ["low", "med", "high"])
-def test_learnt_on_the_device_a_weight_is_told_at_any_one_speed(speed):
-    make, plan = app_script(RECORDINGS / "make.py"), plan_file(APP / "learn.toml")
+def one_speed(speed: str) -> np.ndarray:
+    """140 s of a simulated sound fan, then 40 s of it with a weight."""
+    make = app_script(RECORDINGS / "make.py")
     levels, rng = json.loads((RECORDINGS / "levels.json").read_text()), np.random.default_rng(7)
     pieces = [make.fan(levels[name], seconds, rng) for name, seconds in ((speed, 140), (f"{speed} weight", 40))]
-    counts = np.rint(np.concatenate(pieces) * 8192).astype(np.int16)
-    events = replay(plan, make_engine(plan), counts).events
+    return np.rint(np.concatenate(pieces) * 8192).astype(np.int16)
+
+
+@pytest.mark.parametrize("speed", ["low", "med", "high"])
+def test_learnt_on_the_device_a_weight_is_told_at_any_one_speed(speed):
+    plan = plan_file(APP / "learn.toml")
+    events = replay(plan, make_engine(plan), one_speed(speed)).events
     assert [e.time_s for e in events] == [150.0]
+
+
+def test_what_learns_is_the_same_in_python_in_c_and_on_a_cortex_m4():
+    identical(plan_file(APP / "learn.toml"), one_speed("med"))
 
 
 def test_the_card_tells_the_numbers_of_the_app():
