@@ -22,10 +22,15 @@ class Judged:
 
 
 def judge(events: Sequence[Event], truth: Truth) -> Judged:
-    """Each window takes the first alert from its begin to LATE_S after its end, of its own label where the truth names labels."""
+    """Each window takes the first alert from its begin to LATE_S after its end, of its own label where the truth names labels.
+
+    An event that says that an alert is over, "<label>_clear", is no alert.
+    """
     waiting = list(range(len(truth.windows)))
-    false_alarms = 0
+    false_alarms, labels = 0, {event.label for event in events}
     for event in events:
+        if event.label.endswith("_clear") and event.label.removesuffix("_clear") in labels:
+            continue
         fit = [i for i in waiting if fits(event, truth, i)]
         if fit:
             waiting.remove(fit[0])
