@@ -30,6 +30,7 @@ from tinystream.detectors.limits import Limits
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Engine
 from tinystream.run.replay import make_engine, replay
+from tinystream.train.sklearn import export
 
 HERE = Path(__file__).parent
 SOUND = ("off", "low", "med", "high")
@@ -98,10 +99,7 @@ def fit(data: Data) -> None:
     x = np.concatenate([features(neighbours(data[c][PARTS["training"]])) for c in NORMAL])
     mixture = GaussianMixture(GAUSSIANS, covariance_type="diag", reg_covar=LEAST_VARIANCE, random_state=0, n_init=5).fit(x)
     names = [f"{axis} {low}-{high} Hz, dB" for axis in "xyz" for low, high in ((5, 70), (70, 100))]
-    about = dict(features=names, fitted_to=f"{len(x)} windows of a sound fan at rest and at three speeds")
-    rounded = {key: value.round(6).tolist() for key, value in (
-        ("weights", mixture.weights_), ("means", mixture.means_), ("variances", mixture.covariances_))}
-    (HERE / "normal.json").write_text(json.dumps(dict(kind="gmm", **rounded, about=about), indent=1) + "\n", encoding="utf-8")
+    export(mixture, HERE / "normal.json", names)
 
 
 def levels(data: Data) -> dict[str, list[list[float]]]:
