@@ -11,7 +11,8 @@ from tinystream.app.planning import plan_file
 from tinystream.emit.emit import emit
 
 ROOT = Path(__file__).parents[1]
-APPS = sorted(path.parent.name for path in (ROOT / "apps").glob("*/app.toml"))
+APPS = sorted(path.parent.name for path in (ROOT / "apps").glob("*/app.toml") if path.parent.name != "person_detect")
+"""But for the one whose model is not in git."""
 
 
 def golden_folder(app: str) -> Path:
