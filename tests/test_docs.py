@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import tinystream
 from shared import shared
 
 from tinystream.app.documentation import kinds
@@ -103,3 +104,38 @@ def test_the_stage_of_the_docs_runs_alike_in_numpy_and_c(tmp_path, monkeypatch):
     finally:
         for name in ("my_package", "my_package.halve"):
             sys.modules.pop(name, None)
+
+
+def test_the_way_to_an_alarm_of_the_docs_ends_in_one(tmp_path, monkeypatch):
+    """docs/anomaly.md from its first block to its last, on the fan's recordings."""
+    pytest.importorskip("sklearn")
+    text = (ROOT / "docs/anomaly.md").read_text(encoding="utf-8")
+    for name in ("speeds.flac", "weight.flac"):
+        (tmp_path / name).write_bytes((ROOT / "apps/fan_monitor/recordings" / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    features, limit = example(text, "toml", "Look at a fan"), example(text, "toml", "normal.json")
+    Path("fan.toml").write_text(features, encoding="utf-8")
+    exec(example(text, "python", "GaussianMixture"), {})
+    Path("fan.toml").write_text(f"{features}\n{limit}", encoding="utf-8")
+    for line in example(text, "sh", "replay").splitlines():
+        done = tinystream(*line.split()[1:])
+        print(done.out, done.err)
+        assert done.code == 0
+        if "replay" in line:
+            assert {event["recording"] for event in done.events} == {"weight.flac"}
+    learns = example(text, "toml", "learn_s = 15")
+    Path("fan.toml").write_text(f"{features}\n{learns}\n{limit[limit.index('[detect]') :]}", encoding="utf-8")
+    assert plan_file("fan.toml").steps[-2].learnt
+
+
+def test_the_app_of_two_sensors_of_the_docs_hears_both(tmp_path):
+    text = (ROOT / "docs/anomaly.md").read_text(encoding="utf-8")
+    (tmp_path / "app.toml").write_text(example(text, "toml", '"shake"'), encoding="utf-8")
+    plan = plan_file(tmp_path)
+    rng = np.random.default_rng(0)
+    sound, motion = rng.normal(0, 900, 16_000 * 8).astype(np.int16), rng.normal(0, 900, (500 * 8, 1)).astype(np.int16)
+    for at in (0, 1):
+        loud = [sound.copy(), motion.copy()]
+        loud[at][int(0.7 * len(loud[at])) :] *= 5
+        assert replay(plan, Engine(plan), tuple(loud)).events, plan.names[at]
+    assert not replay(plan, Engine(plan), (sound, motion)).events
