@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_folder import app_script, identical_on, told_on
 from shared import shared
 
-from apps import app_script, identical_on, told_on
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load
 from tinystream.io.truth import find_truth
