@@ -34,6 +34,7 @@ REFUSALS = {
     "Bad authentication method": CREDENTIALS,
 }
 PASSING = ("Server unavailable", "Server busy", "Quota exceeded", "Connection rate exceeded")  # worth another try
+PASSWORD_LIMIT = 65_535  # characters; MQTT allows as many bytes
 START = "start a broker there, or --broker host:port"
 
 
@@ -86,7 +87,7 @@ class MqttSink(Managed):
             client.connect(self.definition.host, self.definition.port, self.definition.keepalive_s)
         except (OSError, ValueError) as e:
             self._client = None
-            raise SinkError(f"{self.where}: {why(e)}", _way_out(e)) from None
+            raise SinkError(f"{self.where}: {why(e)}", way_out(e)) from None
         client.loop_start()
         self._wait(lambda: self._connected or self._gave_up or self._lost, self.connect_s)
         if self._connected:
@@ -175,7 +176,7 @@ class MqttSink(Managed):
         if k.username is not None:
             client.username_pw_set(k.username, k.password)
         if k.tls:
-            client.tls_set_context(_tls(k))
+            client.tls_set_context(tls_context(k))
         client.connect_timeout = self.connect_s
         client.max_queued_messages_set(0)  # no limit: alerts are few, and none is dropped
         pause = self.retry_s / (2**self.tries - 1)
@@ -233,7 +234,7 @@ def resolve(definition: Mqtt, environ: Mapping[str, str], broker: str | None = N
     """The definition with today's broker: `broker` (a flag) before the environment before what the app says.
 
     ${NAME} in what remains is replaced from the environment.  TINYSTREAM_BROKER and the flag are host, host:port,
-    mqtt://host:port or mqtts://host:port (TLS, port 8883).
+    mqtt://host:port or mqtts://host:port (TLS, port 8883).  TINYSTREAM_PASSWORD_FILE names a file with the password.
     """
     today: dict[str, Any] = {}
     for source, address in (("--broker", broker), ("TINYSTREAM_BROKER", environ.get("TINYSTREAM_BROKER"))):
@@ -244,12 +245,26 @@ def resolve(definition: Mqtt, environ: Mapping[str, str], broker: str | None = N
         today["username"] = environ["TINYSTREAM_USERNAME"]
     if "TINYSTREAM_PASSWORD" in environ:
         today["password"] = environ["TINYSTREAM_PASSWORD"]
+    elif environ.get("TINYSTREAM_PASSWORD_FILE"):
+        today["password"] = _password(environ["TINYSTREAM_PASSWORD_FILE"])
     rest = resolve_secrets(definition.model_copy(update=dict.fromkeys(today)), environ)
     options = {name: getattr(rest, name) for name in definition.model_fields_set}
     try:
         return Mqtt(**(options | today))
     except AppError as e:
         raise SinkError(e.what, "TINYSTREAM_USERNAME in the environment" if e.path == ("password",) else e.help) from None
+
+
+def _password(file: str) -> str:
+    """The first line of a file; a line break at its end is none of the password."""
+    try:
+        with Path(file).open(encoding="utf-8") as lines:
+            password = lines.read(PASSWORD_LIMIT).partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as e:
+        raise SinkError(f"TINYSTREAM_PASSWORD_FILE '{file}' cannot be read: {why(e)}", "a text file that this user may read") from None
+    if not password:
+        raise SinkError(f"TINYSTREAM_PASSWORD_FILE '{file}' holds no password", "the password alone, on its first line")
+    return password
 
 
 def _address(source: str, address: str) -> dict[str, Any]:
@@ -273,7 +288,7 @@ def _level(name: Any) -> str:
     return "unknown" if name is None else str(name).translate(ESCAPED)
 
 
-def _tls(k: Mqtt) -> ssl.SSLContext:
+def tls_context(k: Mqtt) -> ssl.SSLContext:
     """Checks the broker's certificate and its name; SinkError names the file that does not fit."""
     for name in ("ca_file", "client_cert", "client_key"):
         path = getattr(k, name)
@@ -315,7 +330,7 @@ def why(e: BaseException) -> str:
     return (getattr(e, "strerror", None) or str(e)).lower()
 
 
-def _way_out(e: BaseException) -> str:
+def way_out(e: BaseException) -> str:
     if isinstance(e, ssl.SSLCertVerificationError):
         return "ca_file = the PEM of the authority that signed it; host = the name that is in it"
     if isinstance(e, ssl.SSLError):
