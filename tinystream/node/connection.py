@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -17,18 +16,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tinystream.app.sinks import Mqtt
 from tinystream.io.mqtt import VERSIONS, tls_context
+from tinystream.node.topics import Message
 
 IN_FLIGHT = 20  # messages without acknowledgement at most, where a broker does not say fewer
 OVERHEAD = 64  # bytes of a packet beside topic and payload, at most
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
 
 
 class Connection:

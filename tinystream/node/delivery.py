@@ -9,7 +9,8 @@ from threading import Event, Lock, Thread
 
 from tinystream.io.delivery import Managed
 from tinystream.node.outbox import Entry, Outbox
-from tinystream.node.session import Message, Session
+from tinystream.node.session import Session
+from tinystream.node.topics import Message
 
 WINDOW = 20  # alerts on their way at most
 LOOK_S = 2.0  # how often to look without being woken

@@ -15,7 +15,8 @@ from tinystream.app.sinks import Mqtt
 from tinystream.errors import TinystreamError
 from tinystream.io.delivery import Managed
 from tinystream.io.mqtt import PASSING, REFUSALS, why
-from tinystream.node.connection import Connection, Message, where
+from tinystream.node.connection import Connection, where
+from tinystream.node.topics import Message
 
 POLL_S = 0.5  # longest wait for the network; what is published meanwhile wakes it
 log = logging.getLogger(__name__)
