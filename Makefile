@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu validate pictures wheel clean
+.PHONY: demo test lint lint-c golden mutate fuzz bench bench-mcu soak validate pictures wheel clean
 
 demo: $(VENV)/demo
 	$(BIN)/tinystream demo apps/wake_word recordings
@@ -30,6 +30,10 @@ mutate: $(VENV)/test
 # a hundred thousand damaged models: each compiles or is refused?  About half an hour on two cores.
 fuzz: $(VENV)/test
 	$(BIN)/python tests/fuzz_model.py --cases 100000
+
+# a hundred thousand alerts through a broker and a node that are killed at random: is one lost?  About ten minutes.
+soak: $(VENV)/test
+	$(BIN)/python tests/soak.py $(SOAK)
 
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/host.py

@@ -91,7 +91,8 @@ class Connection:
         return self._paho.publish(message.topic, message.payload, qos=qos, retain=retain).mid
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        self._paho.subscribe([(topic, 1) for topic in topics])
+        if filters := [(topic, 1) for topic in topics]:
+            self._paho.subscribe(filters)
 
     def loop(self, seconds: float) -> bool:
         """Waits at most so long for the network; False once the connection has ended."""

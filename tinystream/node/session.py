@@ -75,10 +75,11 @@ class Session(Managed):
         self._random = random or Random()
         self._where = "the broker"
         self._why = "not yet tried"
+        self._logged = ""
         self._retry_at: float | None = None
         self._connections = 0
         self._handlers: dict[str, Callable[[Message], None]] = {}
-        self._deaf_until = 0.0  # no subscriptions: what came was too large
+        self._deaf_until = 0.0  # no subscriptions so long, for what came was too large; 0 where it hears
         self._wire: Connection | None = None  # only while connected
         self._pending: dict[int, Pending] = {}  # by message id, oldest first
         self._lock = RLock()
@@ -104,7 +105,7 @@ class Session(Managed):
         """Such as "connected to broker 10.0.0.5:1883", or why not, for people."""
         with self._lock:
             if self.connection:
-                deaf = f"; it hears nothing for a while: {self._why}" if self._deaf_until > time.monotonic() else ""
+                deaf = f"; it hears nothing for a while: {self._why}" if self._deaf_until else ""
                 return f"connected to {self._where}{deaf}"
             pause = f"; next attempt in {max(0.0, self._retry_at - time.monotonic()):.0f} s" if self._retry_at is not None else ""
             return f"{self._where}: {self._why}{pause}"
@@ -129,7 +130,7 @@ class Session(Managed):
         """Every message of this topic (a filter) goes to the handler, at this and all later connections."""
         with self._lock:
             self._handlers[topic] = handler
-            if self._wire is not None:
+            if self._wire is not None and not self._deaf_until:
                 self._wire.subscribe([topic])
 
     def wait(self, seconds: float) -> bool:
@@ -186,6 +187,7 @@ class Session(Managed):
             if connection.connected_at is not None and not self.connected and not ended:
                 self._begin(connection)
             self._hear(connection)
+            self._listen_again(connection)
             now = time.monotonic()
             if ended:
                 raise self._lost(connection)
@@ -202,7 +204,7 @@ class Session(Managed):
         with self._news:
             self._connections += 1
             self._wire, self.connection, self._retry_at = connection, self._connections, None
-            if self._handlers and self._deaf_until <= time.monotonic():
+            if not self._deaf_until:
                 connection.subscribe(self._handlers)
             self._news.notify_all()
         log.info("connected to %s", self._where)
@@ -224,6 +226,12 @@ class Session(Managed):
             for topic, handler in list(self._handlers.items()):
                 if topic_matches_sub(topic, message.topic):
                     call(handler, message)
+
+    def _listen_again(self, connection: Connection) -> None:
+        with self._lock:
+            if self.connected and self._deaf_until and time.monotonic() >= self._deaf_until:
+                self._deaf_until = 0.0
+                connection.subscribe(self._handlers)
 
     def _overdue(self, now: float) -> bool:
         with self._lock:
@@ -249,7 +257,7 @@ class Session(Managed):
             self._news.notify_all()
         if connection:
             connection.release()
-        if was or self._why != getattr(self, "_logged", None):
+        if was or self._why != self._logged:
             self._logged = self._why  # an attempt that fails like the last is no news
             log.log(logging.INFO if self._end_at is not None else logging.WARNING, "%s: %s", self._where, self._why)
         for message in pending:
