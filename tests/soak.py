@@ -67,7 +67,8 @@ class Result:
         warm, end = self.memory_kb[tenth : 2 * tenth] or [0], self.memory_kb[-tenth:] or [0]
         return (
             f"{len(self.put)} alerts in {self.seconds:.0f} s; broker killed {self.kills['broker']} times, node {self.kills['node']} times\n"
-            f"{len(self.lost)} lost, {self.duplicates} duplicates, {self.confused} of them not recognisable, {self.out_of_order} out of order\n"
+            f"{len(self.lost)} lost, {self.duplicates} duplicates, {self.confused} of them not recognisable, "
+            f"{self.out_of_order} out of order\n"
             f"the node's last life: memory {max(warm) / 1024:.1f} MB warm, {max(end) / 1024:.1f} MB at the end; "
             f"file descriptors {min(self.files, default=0)} to {max(self.files, default=0)}"
         )

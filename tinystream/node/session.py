@@ -264,13 +264,17 @@ class Session(Managed):
             call(message.done, False)
 
     def _pause(self, failures: int, slowly: bool) -> None:
-        first, longest = self.pause_s
-        seconds = longest if slowly else min(longest, first * 2.0 ** min(failures - 1, 30))
-        seconds *= self._random.uniform(0.5, 1.0)
+        seconds = pause(failures, slowly, self.pause_s, self._random)
         with self._news:
             self._retry_at = time.monotonic() + seconds
             self._news.wait_for(lambda: self._end_at is not None, seconds)
             self._retry_at = None
+
+
+def pause(failures: int, slowly: bool, limits_s: tuple[float, float], random: Random) -> float:
+    """Seconds until the next attempt, after so many failures in a row."""
+    first, longest = limits_s
+    return random.uniform(0.5, 1.0) * (longest if slowly else min(longest, first * 2.0 ** min(failures - 1, 30)))
 
 
 def call(function: Callable[..., None], *arguments: Any) -> None:
