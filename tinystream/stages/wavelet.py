@@ -33,13 +33,9 @@ from tinystream.plan.fixed import msb, quantize_table, rshift
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
+from tinystream.stages._daubechies import FILTERS
 from tinystream.stages.bands import FLOOR_DB, LOG_UNIT, LogUnit, logged, logged_ideal
 
-FILTERS = {
-    2: (0.4829629131445341, 0.8365163037378077, 0.2241438680420134, -0.1294095225512603),
-    4: (0.2303778133088964, 0.7148465705529154, 0.6308807679298587, -0.0279837694168599,
-        -0.1870348117190931, 0.0308413818355607, 0.0328830116668852, -0.0105974017850690),
-}  # fmt: skip
 LONGEST = 8192
 RELATIVE = 24
 
