@@ -25,7 +25,7 @@ struct ts_stats {
 enum {
     TS_STATS_MEAN, TS_STATS_MIN, TS_STATS_MAX, TS_STATS_RANGE, TS_STATS_RMS, TS_STATS_STD, TS_STATS_MAD, TS_STATS_PEAK, TS_STATS_CREST,
     TS_STATS_SKEWNESS, TS_STATS_KURTOSIS, TS_STATS_ZERO_CROSSINGS, TS_STATS_MEAN_CROSSINGS, TS_STATS_PERCENTILE, TS_STATS_ACTIVITY,
-    TS_STATS_MOBILITY, TS_STATS_COMPLEXITY, TS_STATS_ENERGY,
+    TS_STATS_MOBILITY, TS_STATS_COMPLEXITY, TS_STATS_ENERGY, TS_STATS_VARIANCE, TS_STATS_ZERO_CROSSING_RATE, TS_STATS_MEAN_CROSSING_RATE,
 };
 
 /* a feature: value * 2^exponent */
@@ -226,9 +226,12 @@ static struct ts_stats_value ts_stats_feature(const struct ts_stats *k, const st
     case TS_STATS_CREST:        y = ts_stats_divide(peak, c->raw.root, -c->raw.exponent); break;
     case TS_STATS_SKEWNESS:     y = ts_stats_skewness(&c->centred); break;
     case TS_STATS_KURTOSIS:     y = ts_stats_kurtosis(&c->centred); break;
-    case TS_STATS_ZERO_CROSSINGS: y.value = ts_stats_crossings(k, c, 1, 0); y.exponent = 0; break;
-    case TS_STATS_MEAN_CROSSINGS: y.value = ts_stats_crossings(k, c, k->length, c->total); y.exponent = 0; break;
-    case TS_STATS_ACTIVITY:     y.value = c->centred.second; y.exponent = 2 * (c->centred.shift + c->early); break;
+    case TS_STATS_ZERO_CROSSINGS:
+    case TS_STATS_ZERO_CROSSING_RATE: y.value = ts_stats_crossings(k, c, 1, 0); y.exponent = 0; break;
+    case TS_STATS_MEAN_CROSSINGS:
+    case TS_STATS_MEAN_CROSSING_RATE: y.value = ts_stats_crossings(k, c, k->length, c->total); y.exponent = 0; break;
+    case TS_STATS_ACTIVITY:
+    case TS_STATS_VARIANCE:     y.value = c->centred.second; y.exponent = 2 * (c->centred.shift + c->early); break;
     case TS_STATS_MOBILITY:
         y = ts_stats_divide(c->changes[0].root, c->centred.root, c->changes[0].exponent - c->centred.exponent);
         break;

@@ -56,7 +56,7 @@ class Dwt(Stage):
 
     def _level(self, x: Signal, level: int, detail: bool) -> Step:
         """One part of one level, from the approximation x."""
-        h = self._filter(detail)
+        h = filters(self.wavelet)[detail]
         length, channels = (*x.shape, 1)[:2]
         if length < h.size:
             raise AppError(("level",), f"{self.wavelet} has {h.size} taps, and level {level} is made from {length} values",
@@ -75,10 +75,6 @@ class Dwt(Stage):
             says=f"{'d' if detail else 'a'}{level} of {self.wavelet}" + self._band(x, detail),
         )
 
-    def _filter(self, detail: bool) -> np.ndarray:
-        h = np.array(FILTERS[1 if self.wavelet == "haar" else int(self.wavelet[2:])])
-        return h[::-1] * (-1) ** np.arange(h.size) if detail else h
-
     def _band(self, x: Signal, detail: bool) -> str:
         if x.sample_hz is None:
             return ""
@@ -86,14 +82,20 @@ class Dwt(Stage):
         return f", {quarter:g}-{2 * quarter:g} Hz" if detail else f", 0-{quarter:g} Hz"
 
     def ideal(self, x, blocks):
-        rows = np.moveaxis(blocks, 1, -1)
+        rows, (h, g) = np.moveaxis(blocks, 1, -1), filters(self.wavelet)
         for _ in range(self.level - 1):
-            rows = transformed(rows, self._filter(False))
-        return np.moveaxis(transformed(rows, self._filter(self.part == "detail")), -1, 1)
+            rows = transformed(rows, h)
+        return np.moveaxis(transformed(rows, g if self.part == "detail" else h), -1, 1)
 
 
 BOUND = 3.0, 2.0**-24  # counts and relative: half a count and the taps' roundings a level, of which each next keeps sqrt(2) / S at most
 BATCHED = True
+
+
+def filters(wavelet: str) -> tuple[np.ndarray, np.ndarray]:
+    """h and g."""
+    h = np.array(FILTERS[1 if wavelet == "haar" else int(wavelet[2:])])
+    return h, h[::-1] * (-1) ** np.arange(h.size)
 
 
 def transformed(rows: np.ndarray, filter_: np.ndarray) -> np.ndarray:

@@ -8,22 +8,41 @@ In this order, axis after axis: RMS, Skewness, Kurtosis, Spectral Skewness, Spec
 int(b + 0.5), a high-pass from int(b - 0.5) + 1 on.  filter_order = 0 leaves out the bins alone.  Frames begin every half frame
 (do_fft_overlap) or every frame; the end is padded with zeros.  All starts anew with each window.
 
+With analysis_type = "Wavelet" the window, decimated, filtered and without its mean, is split into octaves by a discrete wavelet transform
+(`dwt`: symmetric at its ends, as PyWavelets does unless told otherwise), and of the coefficients of a_L, d_L, …, d_1, L = wavelet_level,
+each of n values, are told:
+
+    entropy             of a histogram of 100 bins between the least and the greatest, in nats
+    zero-cross, mean-cross      how often x > 0, x > mean changes, over n
+    n5, n25, n75, n95, median   the values of rank int((n - 1) p / 100 + 0.5)
+    mean, std (biased), variance (over n - 1), RMS, skewness (biased), kurtosis (biased, Fisher's); both are 0 of what does not vary
+
+fft_length, do_log, do_fft_overlap and extra_low_freq say nothing then.  Of Edge Impulse's 50 names the ten Daubechies are here, haar and
+db2 to db10 (and db1, which is haar); bior*, coif*, rbio* and sym* are refused.  A window has 32 2**L samples or more after decimation.
+
 It is short for steps of other kinds: `window_filter` (decimation, a Chebyshev low-pass of order 8 and 0.05 dB at 0.8 of half the new rate,
-settled on the first sample; and the Butterworth filter), `stats`, `max_spectrum`, `log`, `concat`.  Samples are multiplied by
-scale_axes; those of audio ("FS") count as int16.  A power below 1e-10, or below 2**-61 of the loudest that can be, counts as that.
+settled on the first sample; and the Butterworth filter), `stats`, `max_spectrum`, `log`, `concat`; `centre`, `dwt` and `entropy` for
+wavelets.  Samples are multiplied by scale_axes; those of audio ("FS") count as int16.  A power below 1e-10, or below 2**-61 of the loudest
+that can be, counts as that.  Beside wavelets' variances y counts no coarser than 2**-8, and what exceeds its 31 bits, 2**23 then, is held.
 
 Against the published algorithm in float64, for windows of one count of RMS or more: RMS within 0.1 % or 2 counts of y, skewness and
 kurtosis within 0.1 % or 0.002, spectral skewness and kurtosis within 0.5 % or 0.01, logarithms of powers within 0.005 where a power is
-no less than a millionth of the greatest (tests/test_spectral_analysis.py measures each).
+no less than a millionth of the greatest (tests/test_spectral_analysis.py measures each).  Of wavelets: coefficients within 2**-20 of the
+greatest that int16 samples can have, less by what filters round; mean, percentiles, std, RMS and variance within 0.1 % or 2 counts of y
+more than that, skewness and kurtosis within 0.1 % or 0.002, entropy within 0.001.  Crossings and bins of the histogram are those of these
+coefficients, exactly: where a coefficient lies as near to 0, to the mean or to the edge of a bin as it is rounded, one may be another.
+So in parts that should be 0 but for roundings, such as details of a straight line, the published numbers are those of its own noise.
 
-Source: Edge Impulse, processing-blocks, spectral_analysis, implementation version 4.
+Source: Edge Impulse, processing-blocks, spectral_analysis and common/wavelet, implementation version 4.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from fractions import Fraction
-from typing import Literal
+from math import floor, log2
+from typing import Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -32,7 +51,9 @@ from scipy.signal import butter, cheby1, sosfilt, sosfilt_zi
 from tinystream.errors import AppError
 from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
+from tinystream.stages import dwt, entropy
 from tinystream.stages._edge_impulse import Chain, ScaledBlock, kurtosis, raw, skewness
+from tinystream.stages.centre import Centre
 from tinystream.stages.concat import Concat
 from tinystream.stages.log import Log
 from tinystream.stages.max_spectrum import MaxSpectrum, max_hold
@@ -43,6 +64,17 @@ STAGES_OF = {1: (), 3: (3,), 10: (10,), 30: (3, 10), 100: (10, 10), 1000: (10, 1
 NAMES = {"cutoff_hz": "filter_cutoff", "type": "filter_type", "order": "filter_order", "size": "fft_length", "first": "filter_cutoff",
          "last": "filter_cutoff", "features": "analysis_type"}
 
+WAVELET_FEATURES = ("zero_crossing_rate", "mean_crossing_rate", "n5", "n25", "n75", "n95", "n50", "mean", "std", "variance", "rms",
+                    "skewness", "kurtosis")
+"""What `stats` tells of each part, behind its entropy."""
+
+HISTOGRAM = 100     # bins of the entropy
+MOST = 2.0**23 - 1  # what is held beside an entropy, so that y counts in 2**-8 at least
+BIORTHOGONAL = ("1.3", "1.5", "2.2", "2.4", "2.6", "2.8", "3.1", "3.3", "3.5", "3.7", "3.9", "4.4", "5.5", "6.8")
+REFUSED = (*(f"bior{order}" for order in BIORTHOGONAL), "coif1", "coif2", "coif3", *(f"rbio{order}" for order in BIORTHOGONAL),
+           *(f"sym{order}" for order in range(2, 11)))
+"""Edge Impulse's names of wavelets that are not here."""
+
 
 class SpectralAnalysis(ScaledBlock):
     """Edge Impulse's Spectral analysis, version 4: shape and spectrum of each axis of a window."""
@@ -52,19 +84,17 @@ class SpectralAnalysis(ScaledBlock):
     filter_cutoff: float = Field(default=3.0, gt=0, description="edge of the filter, Hz")
     filter_order: Literal[0, 2, 4, 6, 8] = Field(default=6, description="of the Butterworth filter; 0 leaves out bins alone")
     analysis_type: Literal["FFT", "Wavelet"] = Field(default="FFT", description="what the spectrum is made by")
-    fft_length: int = Field(default=16, ge=4, le=4096, description="samples of a frame, a power of two")
-    do_log: bool = Field(default=True, description="powers as logarithms to base 10")
-    do_fft_overlap: bool = Field(default=True, description="frames begin every half frame; else every frame")
-    extra_low_freq: bool = Field(default=False, description="the same features once more, of every tenth sample")
-    wavelet_level: int = Field(default=1, ge=1, le=7, description="of Wavelet")
-    wavelet: str = Field(default="db4", description="of Wavelet")
+    fft_length: int = Field(default=16, ge=4, le=4096, description="of FFT: samples of a frame, a power of two")
+    do_log: bool = Field(default=True, description="of FFT: powers as logarithms to base 10")
+    do_fft_overlap: bool = Field(default=True, description="of FFT: frames begin every half frame; else every frame")
+    extra_low_freq: bool = Field(default=False, description="of FFT: the same features once more, of every tenth sample")
+    wavelet_level: int = Field(default=1, ge=1, le=7, description="of Wavelet: how often the band is halved")
+    wavelet: str = Field(default="db4", description="of Wavelet: haar, or db1 to db10")
 
     def plan(self, x: Signal) -> list[Step]:
         if x.dtype != "int16" or x.zero or x.sample_hz is None or len(x.shape) not in (1, 2):
             raise AppError((), f"stage 'spectral_analysis' reads windows of int16 samples, [length] or [length, axes], and is given {x}",
                            'kind = "frame" above it, window = "boxcar"')
-        if self.analysis_type == "Wavelet":
-            raise AppError(("analysis_type",), 'analysis_type = "Wavelet" is not here', 'analysis_type = "FFT"')
         if self.fft_length & (self.fft_length - 1):
             near = 1 << (self.fft_length - 1).bit_length()
             raise AppError(("fft_length",), f"fft_length = {self.fft_length} is not a power of two", f"fft_length = {near}")
@@ -72,11 +102,12 @@ class SpectralAnalysis(ScaledBlock):
         at = -1
         for ratio in STAGES_OF[self.input_decimation_ratio]:
             at = chain.add(decimation(chain.signal(at), ratio), at)
-        parts = self._features(chain, at)
-        if self.extra_low_freq:
+        wavelet = self.analysis_type == "Wavelet"
+        parts = self._octaves(chain, at) if wavelet else self._features(chain, at)
+        if self.extra_low_freq and not wavelet:
             parts += self._features(chain, chain.add(decimation(chain.signal(at), 10), at))
         chain.add(Concat(), *parts)
-        chain.steps[-1] = replace(chain.steps[-1], says=self._says(x))
+        chain.steps[-1] = replace(chain.steps[-1], says=self._octaves_say(x) if wavelet else self._says(x))
         return chain.steps
 
     def _features(self, chain: Chain, at: int) -> list[int]:
@@ -95,6 +126,60 @@ class SpectralAnalysis(ScaledBlock):
         chain.steps[bins] = replace(chain.steps[bins], y=replace(y, scale=y.scale / 10, unit="log10"),
                                     says=f"log10 of {y.size} powers")
         return [shape, spread, bins]
+
+    def _octaves(self, chain: Chain, at: int) -> list[int]:
+        """The steps that tell of the wavelet coefficients of what step `at` gives: entropy and the rest of a_L, d_L, …, d_1."""
+        wavelet = self._wavelet()
+        if self.filter_type != "none" and self.filter_order:
+            at = chain.add(self._filter(), at)
+        self._check_length(chain.signal(at))
+        at = chain.add(Centre(), at)
+        full_scale, details = 2.0**31 * chain.signal(at).scale, []
+        for level in range(1, self.wavelet_level + 1):
+            details.append(chain.add(dwt.Dwt(part="detail", wavelet=wavelet), at))
+            at = chain.add(dwt.Dwt(part="approximation", wavelet=wavelet), at)
+            for i, name in ((details[-1], "d"), (at, "a")):
+                chain.steps[i] = replace(chain.steps[i], says=chain.steps[i].says.replace(f"{name}1", f"{name}{level}", 1))
+        scale = self._scale(full_scale, chain.signal(at), chain.signal(details[0]).shape[0])
+        return [chain.add(stage, part) for part in (at, *reversed(details))
+                for stage in (entropy.Entropy(bins=HISTOGRAM, scale=scale), Stats(features=WAVELET_FEATURES, scale=scale))]
+
+    def _wavelet(self) -> dwt.Name:
+        if self.wavelet in REFUSED:
+            raise AppError(("wavelet",), f"wavelet = '{self.wavelet}' is not here", "haar, and db1 to db10")
+        if self.wavelet not in dwt.NAMES:
+            near = get_close_matches(self.wavelet.lower(), dwt.NAMES, 1)
+            raise AppError(("wavelet",), f"there is no wavelet '{self.wavelet}'",
+                           f"did you mean '{near[0]}'?" if near else "haar, and db1 to db10")
+        return cast(dwt.Name, self.wavelet)
+
+    def _check_length(self, x: Signal) -> None:
+        """A part has 32 values or more."""
+        length, least = x.shape[0], 32 << self.wavelet_level
+        if length < least:
+            ms = float(1000 * least / (x.sample_hz or 1))
+            raise AppError(("wavelet_level",), f"wavelet_level = {self.wavelet_level} needs windows of {least} samples, {ms:g} ms, "
+                           f"and is given {length}",
+                           f"wavelet_level = {(length // 32).bit_length() - 1}" if length >= 64 else "a longer frame")
+
+    def _scale(self, full_scale: float, last: Signal, length: int) -> float:
+        """Of y: the finest with which coefficients, kurtosis and a variance as that of full scale fit, and MOST at most is asked of it."""
+        loudest = full_scale * 2 ** (self.wavelet_level / 2)
+        if loudest > MOST:
+            raise AppError(("scale_axes",), f"coefficients of wavelet_level = {self.wavelet_level} may reach {loudest:.3g}, and "
+                           f"{MOST:.0f} is what fits beside an entropy", f"scale_axes = {self.scale_axes * MOST / loudest:.3g}")
+        most = min(max(2.0**31 * last.scale, length, loudest**2), MOST)
+        scale = 2.0 ** -floor(log2((2**31 - 1) / most))
+        if scale > full_scale / 2**14:
+            raise AppError(("scale_axes",), f"samples that reach {full_scale:.3g} at most would be told in steps of {scale:.3g}, because "
+                           f"the kurtosis of {length} values beside them may reach {length}",
+                           f"scale_axes = {self.scale_axes * 2**14 * scale / full_scale:.3g}")
+        return scale
+
+    def _octaves_say(self, x: Signal) -> str:
+        parts = [f"a{self.wavelet_level}", *(f"d{level}" for level in range(self.wavelet_level, 0, -1))]
+        return ("entropy, zero-cross, mean-cross, n5, n25, n75, n95, median, mean, std, variance, RMS, skewness, kurtosis of "
+                f"{', '.join(parts)} of {self.wavelet}" + (", of each axis" if len(x.shape) == 2 else ""))
 
     def _filter(self) -> WindowFilter:
         passes: Literal["lowpass", "highpass"] = "lowpass" if self.filter_type == "low" else "highpass"
@@ -126,6 +211,8 @@ class SpectralAnalysis(ScaledBlock):
         rate_hz = float(x[0].sample_hz)
         for ratio in STAGES_OF[self.input_decimation_ratio]:
             data, rate_hz = decimated(data, ratio), rate_hz / ratio
+        if self.analysis_type == "Wavelet":
+            return self._textbook_of_octaves(data, rate_hz)
         features = self._textbook(data, rate_hz)
         if self.extra_low_freq:
             features += self._textbook(decimated(data, 10), rate_hz / 10)
@@ -133,13 +220,28 @@ class SpectralAnalysis(ScaledBlock):
 
     def _textbook(self, data: np.ndarray, rate_hz: float) -> list[np.ndarray]:
         """Features of data [..., n]."""
-        if self.filter_type != "none" and self.filter_order:
-            data = sosfilt(butter(self.filter_order, self.filter_cutoff, self.filter_type, fs=rate_hz, output="sos"), data, axis=-1)
+        data = self._filtered(data, rate_hz)
         shape = [np.where(np.ptp(data, axis=-1) == 0, 0, data.std(-1)), skewness(data), kurtosis(data)]
         first, last = self._bins(rate_hz)
         power = max_hold(data - data.mean(-1, keepdims=True), self.fft_length, self.do_fft_overlap)[..., first : last + 1]
         shape += [skewness(power), kurtosis(power)]
         return [np.stack(shape, axis=-1), np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10))) if self.do_log else power]
+
+    def _filtered(self, data: np.ndarray, rate_hz: float) -> np.ndarray:
+        if self.filter_type == "none" or not self.filter_order:
+            return data
+        return sosfilt(butter(self.filter_order, self.filter_cutoff, self.filter_type, fs=rate_hz, output="sos"), data, axis=-1)
+
+    def _textbook_of_octaves(self, data: np.ndarray, rate_hz: float) -> np.ndarray:
+        """Features of the wavelet coefficients of data [..., n]."""
+        data = self._filtered(data, rate_hz)
+        approximation = data - data.mean(-1, keepdims=True)
+        parts: list[np.ndarray] = []
+        h, g = dwt.filters(self._wavelet())
+        for _ in range(self.wavelet_level):
+            parts.insert(0, dwt.transformed(approximation, g))
+            approximation = dwt.transformed(approximation, h)
+        return np.concatenate([octave(part) for part in (approximation, *parts)], axis=-1)
 
 
 BOUND = 2.0**14, 2.0**-7    # counts and relative, for windows whose bins are alike; the docstring says what is kept of any
@@ -159,6 +261,15 @@ def decimated(data: np.ndarray, ratio: int) -> np.ndarray:
     return sosfilt(sos, data, axis=-1, zi=start)[0][..., ::ratio]
 
 
+def octave(x: np.ndarray) -> np.ndarray:
+    """The features of one part of a wavelet transform, x [..., n]."""
+    mean, ordered, last = x.mean(-1, keepdims=True), np.sort(x, axis=-1), x.shape[-1] - 1
+    crossings = [np.diff(x > level, axis=-1).sum(-1) / x.shape[-1] for level in (0, mean)]
+    ranks = [ordered[..., int(last * percent / 100 + 0.5)] for percent in (5, 25, 75, 95, 50)]
+    return np.stack([entropy.textbook(x, HISTOGRAM), *crossings, *ranks, mean[..., 0], x.std(-1), x.var(-1, ddof=1),
+                     np.sqrt((x**2).mean(-1)), skewness(x), kurtosis(x)], axis=-1)
+
+
 def window(*shape: int, rate_hz: float = 62.5) -> Signal:
     return Signal(shape, "int16", Fraction(1), 4 * 2.0**-15, unit="g", sample_hz=Fraction(rate_hz))
 
@@ -169,6 +280,9 @@ EXAMPLES = [
     (SpectralAnalysis(filter_type="high", filter_cutoff=5.0, do_log=False, do_fft_overlap=False, fft_length=64), window(125)),
     (SpectralAnalysis(input_decimation_ratio=3, extra_low_freq=True), window(600, 3, rate_hz=400.0)),
     (SpectralAnalysis(filter_type="low", filter_order=0, filter_cutoff=8.0, scale_axes=9.81), window(62)),
+    (SpectralAnalysis(analysis_type="Wavelet", wavelet_level=2), window(128, 3)),
+    (SpectralAnalysis(analysis_type="Wavelet", filter_type="low", filter_cutoff=10.0, filter_order=4, wavelet="db10"), window(70)),
+    (SpectralAnalysis(analysis_type="Wavelet", input_decimation_ratio=3, wavelet="haar"), window(200, 2)),
 ]
 
 

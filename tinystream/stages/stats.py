@@ -9,14 +9,17 @@ With n samples x[i], their mean m and D = sum (x - m)**2:
     skewness, kurtosis          sum (x - m)**3 / n / std**3,  sum (x - m)**4 / n / std**4 - 3: biased, Fisher's
     zero_crossings              how often x > 0 changes from one sample to the next; mean_crossings: x > m
     p0 .. p100                  percentiles, linear between the two nearest samples
-    hjorth_activity             D / n, the variance
+    n0 .. n100                  the sample nearest to that percentile: of rank floor((n - 1) p / 100 + 1/2)
+    zero_crossing_rate, mean_crossing_rate      crossings / n
+    variance                    D / (n - 1)
+    hjorth_activity             D / n, the biased variance
     hjorth_mobility             std of differences / std;  a difference is from one sample to the next
     hjorth_complexity           mobility of the differences / mobility, held at 1024
 
 What has no value is 0: crest of silence, skewness and kurtosis of a constant, mobility of a constant, complexity of a ramp.
 
 y is int32 with one scale for all features, the finest power of two with which the largest that any of them can be fits: full scale
-for amplitudes, its square for energies, n for kurtosis, sqrt(n) for skewness and crest.
+for amplitudes, its square for energies, n for kurtosis, sqrt(n) for skewness and crest.  Where a scale is said, what exceeds int32 is held.
 
 The integers, exact in 64 bits:  d[i] = n x[i] - sum x  is the deviation times n, without rounding.  For squares d is shifted right
 by the least e with which |d| fits B = (61 - ceil(log2 n)) / 2 bits, so that n squares stay below 2**62; squares are shifted once more
@@ -49,17 +52,21 @@ from tinystream.stages._scaled import scaled
 from tinystream.stages.quantize import mantissa, type_of
 
 NAMES = ("mean", "min", "max", "range", "rms", "std", "mad", "peak", "crest", "skewness", "kurtosis", "zero_crossings", "mean_crossings",
-         "percentile", "hjorth_activity", "hjorth_mobility", "hjorth_complexity", "energy")
+         "percentile", "hjorth_activity", "hjorth_mobility", "hjorth_complexity", "energy", "variance", "zero_crossing_rate",
+         "mean_crossing_rate")
 """Their index is the code of ts_stats.h."""
 
-POWERS = ("hjorth_activity", "energy")
+POWERS = ("hjorth_activity", "energy", "variance")
 RATIOS = ("crest", "skewness", "kurtosis", "hjorth_mobility", "hjorth_complexity")
 COUNTS = ("zero_crossings", "mean_crossings")
+RATES = ("zero_crossing_rate", "mean_crossing_rate")
 RAW, CENTRED, HIGHER, CHANGES = 1, 2, 4, 8
 """Bits of `needs`: which sums the features are made of."""
 NEEDS = {"rms": RAW, "crest": RAW, "energy": RAW, "std": CENTRED, "skewness": CENTRED | HIGHER, "kurtosis": CENTRED | HIGHER,
-         "hjorth_activity": CENTRED, "hjorth_mobility": CENTRED | CHANGES, "hjorth_complexity": CENTRED | CHANGES}
+         "hjorth_activity": CENTRED, "variance": CENTRED, "hjorth_mobility": CENTRED | CHANGES,
+         "hjorth_complexity": CENTRED | CHANGES}
 MOST_COMPLEX = 1024
+FINEST = 2.0**-29    # of y: 3 fits then, which kurtosis is less by
 LONGEST = {"int16": 1 << 16, "int32": 1 << 15, "int64": 1 << 15}   # with which the sum of all |d| fits 62 bits
 
 
@@ -68,7 +75,11 @@ class Stats(Stage):
 
     features: tuple[str, ...] = Field(
         min_length=1, max_length=64, description="what to tell, in this order: mean, min, max, range, rms, std, mad, peak, crest, "
-        "skewness, kurtosis, zero_crossings, mean_crossings, p0 to p100, hjorth_activity, hjorth_mobility, hjorth_complexity, energy")
+        "skewness, kurtosis, zero_crossings, mean_crossings, p0 to p100, hjorth_activity, hjorth_mobility, hjorth_complexity, energy, "
+        "variance, zero_crossing_rate, mean_crossing_rate, n0 to n100")
+    scale: float | None = Field(
+        default=None, gt=FINEST, description="real value of one count of the output, beyond whose 31 bits a feature is held; the finest "
+        "power of two with which all fit where nothing is said")
 
     def plan(self, x: Signal) -> Step:
         spectrum = x.bin_hz is not None
@@ -78,21 +89,21 @@ class Stats(Stage):
         if length > LONGEST[x.dtype]:
             raise AppError((), f"stage 'stats' looks at {LONGEST[x.dtype]} values of {x.dtype} at most, and is given {x}")
         codes = [self._code(i, length) for i in range(len(self.features))]
-        bits = self._fraction_bits(x, length)
-        units = [mantissa(unit_of(NAMES[code], x.scale, length) * Fraction(2) ** bits) for code in codes]
-        ranks = [divmod(int(f[1:]) * (length - 1), 100) if NAMES[c] == "percentile" else (0, 0) for f, c in zip(self.features, codes)]
+        scale = self._scale(x, length)
+        units = [mantissa(unit_of(NAMES[code], x.scale, length) / Fraction(scale)) for code in codes]
+        ranks = [rank_of(feature, length) if NAMES[code] == "percentile" else (0, 0) for feature, code in zip(self.features, codes)]
         needs = 0
         for code in codes:
             needs |= NEEDS.get(NAMES[code], 0)
-        dimensional = all(NAMES[code] not in (*POWERS, *RATIOS, *COUNTS) for code in codes)
+        dimensional = all(NAMES[code] not in (*POWERS, *RATIOS, *COUNTS, *RATES) for code in codes)
         count = len(codes)
         shape = (count,) if len(x.shape) == 1 else (channels, count)
         return Step(
             module=__name__,
             x=(x,),
-            y=Signal(shape, "int32", x.rate_hz, 2.0**-bits, unit=x.unit if dimensional else ""),
+            y=Signal(shape, "int32", x.rate_hz, scale, unit=x.unit if dimensional else ""),
             params=dict(type=type_of(x.dtype), length=length, channels=channels, apart=1 if spectrum else channels,
-                        next=length if spectrum else 1, features=count, needs=needs, bits=square_bits(length), three=round(3 * 2.0**bits)),
+                        next=length if spectrum else 1, features=count, needs=needs, bits=square_bits(length), three=round(3 / scale)),
             tables=dict(
                 code=np.array(codes, np.uint8),
                 rank=np.array([rank for rank, _ in ranks], np.int32),
@@ -109,35 +120,42 @@ class Stats(Stage):
         counts = data / x[0].scale
         near = np.rint(counts)
         counts = np.where(np.abs(counts - near) < 1e-6, near, counts)       # what times x.scale and back has added
-        return np.stack([textbook(feature, counts, x[0].scale) for feature in self.features], axis=-1)
+        y = np.stack([textbook(feature, counts, x[0].scale) for feature in self.features], axis=-1)
+        return np.clip(y, -(2.0**31) * self.scale, (2.0**31 - 1) * self.scale) if self.scale else y
 
     def _code(self, i: int, length: int) -> int:
         """What ts_stats.h calls feature i."""
         feature = self.features[i]
-        if feature[:1] == "p" and feature[1:].isdecimal() and feature[1:] == str(int(feature[1:])):
+        if feature[:1] in ("p", "n") and feature[1:].isdecimal() and feature[1:] == str(int(feature[1:])):
             if int(feature[1:]) > 100:
-                raise AppError(("features", i), f"'{feature}' is no percentile", "p0 to p100")
+                raise AppError(("features", i), f"'{feature}' is no percentile", f"{feature[0]}0 to {feature[0]}100")
             return NAMES.index("percentile")
         known = [name for name in NAMES if name != "percentile"]
         if feature not in known:
             near = get_close_matches(feature, known, 1)
             raise AppError(("features", i), f"stage 'stats' knows no feature '{feature}'",
-                           f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, and p0 to p100")
+                           f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, p0 to p100, and n0 to n100")
         if feature.startswith("hjorth") and length < 3:
             raise AppError(("features", i), f"'{feature}' needs 3 samples or more, and is given {length}", "a longer frame")
+        if feature == "variance" and length < 2:
+            raise AppError(("features", i), "'variance' needs 2 samples or more, and is given 1", "hjorth_activity, which is divided by n")
         return NAMES.index(feature)
 
-    def _fraction_bits(self, x: Signal, length: int) -> int:
-        """Of y: as many as the largest feature leaves of 31; refused where that is too coarse for another."""
+    def _scale(self, x: Signal, length: int) -> float:
+        """Of y: as fine as the largest feature leaves, or as told; refused where that is too coarse for another."""
         most = [largest(feature, x, length) for feature in self.features]
-        bits, top = floor(log2((2**31 - 1) / max(most))), full_scale(x)
+        scale, top = self.scale or 2.0 ** -floor(log2((2**31 - 1) / max(most))), full_scale(x)
         for i, feature in enumerate(self.features):
-            coarsest = 2.0**-6 if feature in RATIOS else 1.0 if feature in COUNTS else np.inf if feature in POWERS else top / 2**14
-            if 2.0**-bits > coarsest:
-                loudest = self.features[most.index(max(most))]
-                raise AppError(("features", i), f"'{feature}' would be told in steps of {2.0**-bits:g}, because "
-                               f"'{loudest}' beside it reaches {max(most):.3g}", f"'{loudest}' in a stage 'stats' of its own")
-        return bits
+            coarsest = (2.0**-6 if feature in (*RATIOS, *RATES) else 1.0 if feature in COUNTS else np.inf if feature in POWERS
+                        else top / 2**14)
+            if scale <= coarsest:
+                continue
+            if self.scale:
+                raise AppError(("scale",), f"scale = {scale:g} is too coarse for '{feature}'", f"scale = {2.0 ** floor(log2(coarsest)):g}")
+            loudest = self.features[most.index(max(most))]
+            raise AppError(("features", i), f"'{feature}' would be told in steps of {scale:g}, because "
+                           f"'{loudest}' beside it reaches {max(most):.3g}", f"'{loudest}' in a stage 'stats' of its own")
+        return scale
 
     def _cost(self, x: Signal, needs: int, codes: list[int]) -> dict[str, int]:
         passes = sum(bool(needs & bit) * n for bit, n in ((RAW, 1), (CENTRED, 1), (HIGHER, 2), (CHANGES, 2)))
@@ -161,6 +179,12 @@ def square_bits(length: int) -> int:
     return (61 - (length - 1).bit_length()) // 2
 
 
+def rank_of(feature: str, length: int) -> tuple[int, int]:
+    """Of the value below a percentile, and hundredths of the way to the next; the nearest sample is none of the way."""
+    hundredths = int(feature[1:]) * (length - 1)
+    return divmod(hundredths, 100) if feature[0] == "p" else ((hundredths + 50) // 100, 0)
+
+
 def unit_of(name: str, scale: float, n: int) -> Fraction:
     """The real value of 1 of what run() has of a feature before it is scaled."""
     scaled, n1, n2 = Fraction(scale), n - 1, n - 2
@@ -179,6 +203,8 @@ def unit_of(name: str, scale: float, n: int) -> Fraction:
             return scaled**2 / n
         case "hjorth_activity":
             return scaled**2 / n**3
+        case "variance":
+            return scaled**2 / n**2 / n1
         case "crest" | "skewness":
             return Fraction(sqrt(n))
         case "kurtosis":
@@ -189,6 +215,8 @@ def unit_of(name: str, scale: float, n: int) -> Fraction:
             return Fraction((n1 / n * n1 / n2) ** 1.5)
         case "zero_crossings" | "mean_crossings":
             return Fraction(1)
+        case "zero_crossing_rate" | "mean_crossing_rate":
+            return Fraction(1, n)
     return scaled
 
 
@@ -200,12 +228,16 @@ def largest(feature: str, x: Signal, n: int) -> float:
             return 2 * top
         case "hjorth_activity" | "energy":
             return top**2
+        case "variance":
+            return top**2 * n / (n - 1)
         case "crest" | "skewness":
             return max(sqrt(n), 1)
         case "kurtosis":
             return max(n, 3)
         case "zero_crossings" | "mean_crossings":
             return max(n - 1, 1)
+        case "zero_crossing_rate" | "mean_crossing_rate":
+            return 1.0
         case "hjorth_mobility":
             return 2 * sqrt(n / (n - 1))
         case "hjorth_complexity":
@@ -245,10 +277,12 @@ def textbook(feature: str, x: np.ndarray, scale: float) -> np.ndarray:
             return ratio((deviation**3).mean(-1), std**3)
         case "kurtosis":
             return np.where(std > 0, ratio((deviation**4).mean(-1), std**4) - 3, 0)
-        case "zero_crossings":
-            return np.diff(x > 0, axis=-1).sum(-1)
-        case "mean_crossings":
-            return np.diff(deviation > 0, axis=-1).sum(-1)
+        case "zero_crossings" | "zero_crossing_rate":
+            return np.diff(x > 0, axis=-1).sum(-1) / (x.shape[-1] if feature in RATES else 1)
+        case "mean_crossings" | "mean_crossing_rate":
+            return np.diff(deviation > 0, axis=-1).sum(-1) / (x.shape[-1] if feature in RATES else 1)
+        case "variance":
+            return (std * scale) ** 2 * x.shape[-1] / (x.shape[-1] - 1)
         case "hjorth_activity":
             return (std * scale) ** 2
         case "hjorth_mobility":
@@ -257,6 +291,8 @@ def textbook(feature: str, x: np.ndarray, scale: float) -> np.ndarray:
             return np.minimum(ratio(np.diff(x, 2, axis=-1).std(-1) * std, np.diff(x, axis=-1).std(-1) ** 2), MOST_COMPLEX)
         case "energy":
             return (rms * scale) ** 2
+    if feature[0] == "n":
+        return np.sort(x, axis=-1)[..., rank_of(feature, x.shape[-1])[0]] * scale
     return np.percentile(x, int(feature[1:]), axis=-1) * scale
 
 
@@ -326,11 +362,11 @@ class Sums:
                 return self.skewness()
             case "kurtosis":
                 return self.kurtosis()
-            case "zero_crossings":
+            case "zero_crossings" | "zero_crossing_rate":
                 return crossings(v > 0), 0 * early
-            case "mean_crossings":
+            case "mean_crossings" | "mean_crossing_rate":
                 return crossings(deviation(v) > 0), 0 * early
-            case "hjorth_activity":
+            case "hjorth_activity" | "variance":
                 return self.centred.second, 2 * (self.centred.shift + early)
             case "hjorth_mobility":
                 quotient, exponent = divided(self.first.root, self.centred.root)
@@ -413,6 +449,9 @@ def _examples():
         (Stats(features=("skewness", "kurtosis", "crest")), Signal((3, 9), "int64", Fraction(10), 2.0**-46, bin_hz=Fraction(100))),
         (Stats(features=("mean", "max", "p50", "std")), Signal((65,), "int64", Fraction(10), 2.0**-46, bin_hz=Fraction(100))),
         (Stats(features=("p10", "kurtosis", "crest", "std")), window("int16", 1)),
+        (Stats(features=("zero_crossing_rate", "mean_crossing_rate", "n5", "n25", "n50", "n95", "variance", "kurtosis"), scale=2.0**-12),
+         window("int32", 67, 2, scale=2.0**-20)),
+        (Stats(features=("variance", "n100", "mean_crossing_rate")), window("int16", 2)),
     ]
 
 
