@@ -5,6 +5,7 @@ The twin of firmware_templates/firmware/ts_record.h and of main.c, which say wha
 
 from __future__ import annotations
 
+import math
 import struct
 from binascii import crc_hqx
 from collections.abc import Iterator
@@ -136,6 +137,32 @@ class Learnt(Record):
     crc: str
 
 
+class Notice(Record):
+    """What a reader sees by the numbers of records; no node has sent it."""
+
+
+@dataclass(frozen=True)
+class Missing(Notice):
+    """`count` records from `sequence` on did not arrive; one that comes later after all is told as reordered."""
+
+    kind: ClassVar[str] = "missing"
+    count: int
+
+
+@dataclass(frozen=True)
+class Repeated(Notice):
+    """The record of that number came again, and is left out."""
+
+    kind: ClassVar[str] = "repeated"
+
+
+@dataclass(frozen=True)
+class Reordered(Notice):
+    """The record of that number comes behind later ones; it follows."""
+
+    kind: ClassVar[str] = "reordered"
+
+
 class Broken(ValueError):
     """Bytes between two zeros that are no record."""
 
@@ -156,7 +183,9 @@ def decode(frame: bytes) -> Record:
         raise Broken(f"there is no record of kind {kind}")
     try:
         return READERS[kind](sequence, body[5:])
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except Broken:
+        raise
+    except (struct.error, IndexError, ValueError) as error:
         raise Broken(f"a record of kind {kind} with {len(body)} bytes: {error}") from None
 
 
@@ -164,8 +193,10 @@ def hello(sequence: int, body: bytes) -> Hello:
     version, reset, fault, definition, clock_hz, hz, hz_by, block, scale, zero = struct.unpack_from("<BBI8sIIIIdi", body)
     if version != VERSION:
         raise Broken(f"records of version {version}; this program reads {VERSION}")
+    if not (hz and hz_by and math.isfinite(2.0**33 * scale)):
+        raise Broken(f"samples at {hz}/{hz_by} Hz, and scores of {scale} a count")
     board, app, *labels = texts(body[42:])
-    about = RESETS[reset], fault, definition.hex(), clock_hz, hz / max(1, hz_by), block, scale, zero
+    about = RESETS[reset], fault, definition.hex(), clock_hz, hz / hz_by, block, scale, zero
     return Hello(sequence, *about, board, app, tuple(labels))
 
 
@@ -209,22 +240,37 @@ def texts(raw: bytes) -> list[str]:
     return [text.decode("utf-8", "ignore") for text in raw.removesuffix(b"\0").split(b"\0")]
 
 
+WINDOW = 64
+"""Records within which a late or repeated one is known for what it is; a number that falls back further is a node that started again."""
+
+
 @dataclass
 class Reader:
     """Bytes as they come, in pieces of any size, to records.
 
-    broken:  frames that were no record, noise before the first zero byte apart.
-    missing: records that did not arrive, by their sequence numbers.
+    broken:    frames that were no record, noise before the first zero byte apart.
+    missing:   records that did not arrive.
+    repeated:  records that came again.
+    reordered: records that came behind later ones.
+    starts:    starts of the node, by its hellos and by numbers that fell back.
     """
 
     broken: int = 0
     missing: int = 0
+    repeated: int = 0
+    reordered: int = 0
+    starts: int = 0
     _rest: bytes = b""
     _next: int | None = field(default=None)
     _synchronised: bool = False
+    _seen: dict[int, bytes] = field(default_factory=dict)  # the last WINDOW records of this start, by their numbers
 
     def push(self, raw: bytes) -> Iterator[Record]:
-        """The records that are complete with these bytes."""
+        """The records that are complete with these bytes, without notices."""
+        return (record for record in self.told(raw) if not isinstance(record, Notice))
+
+    def told(self, raw: bytes) -> Iterator[Record]:
+        """The records that are complete with these bytes, each behind the notices of what its number tells."""
         *frames, self._rest = (self._rest + raw).split(b"\0")
         if len(self._rest) > LONGEST:  # noise without an end
             self._rest = self._rest[-LONGEST:]
@@ -237,8 +283,37 @@ class Reader:
             except Broken:
                 self.broken += before
                 continue
-            if self._next is not None and not isinstance(record, Hello):
-                # a number that falls back: the node has started again, and its hello is among what is missing
-                self.missing += record.sequence - (self._next if record.sequence >= self._next else 0)
-            self._next = record.sequence + 1
-            yield record
+            yield from self._placed(record, frame)
+
+    def _placed(self, record: Record, frame: bytes) -> Iterator[Record]:
+        """The record, after what its number tells; a repeated one is left out."""
+        number, due = record.sequence, self._next
+        if isinstance(record, Hello):
+            self._start(number)
+        elif due is None:
+            self._next = number  # whoever begins to listen in the middle has lost nothing
+        elif number < due and self._seen.get(number) == frame:
+            self.repeated += 1
+            yield Repeated(number)
+            return
+        elif number < due and number not in self._seen and number >= due - WINDOW and number > min(self._seen):
+            self.reordered += 1
+            self.missing -= 1
+            yield Reordered(number)
+        elif number < due:
+            self._start(0)  # and its hello is among what is missing
+        due = self._next
+        assert due is not None, "set above"
+        if number > due:
+            self.missing += number - due
+            yield Missing(due, number - due)
+        self._next = max(due, number + 1)
+        self._seen[number] = frame
+        if len(self._seen) > WINDOW:
+            del self._seen[min(self._seen)]
+        yield record
+
+    def _start(self, number: int) -> None:
+        self.starts += 1
+        self._next = number
+        self._seen.clear()
