@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -130,10 +131,8 @@ class Line:
         import serial
 
         line, self._line = self._line, None
-        try:
+        with suppress(serial.SerialException, OSError):  # it is gone
             line.close()
-        except (serial.SerialException, OSError):
-            pass  # it is gone
 
 
 def find(name: str, adapter: Adapter | None) -> str:
