@@ -38,6 +38,7 @@ from tinystream.errors import RecordingError
 from tinystream.io.delivery import encode
 from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.sink import open_sinks
+from tinystream.node.capture import PreRoll
 from tinystream.plan.learnt import told
 from tinystream.plan.plan import Plan
 from tinystream.run.learnt import check_save, learnt_by, read_learnt, save
@@ -142,6 +143,9 @@ def run(
     save_learnt: Annotated[Path | None, typer.Option("--save-learnt", metavar="FILE", help="write what was learnt by the end")] = None,
     publish: Annotated[bool, typer.Option(help="send the alerts to the app's sinks; otherwise they are only printed")] = True,
     broker: Broker = None,
+    capture: Annotated[
+        Path | None, typer.Option("--capture", metavar="FOLDER", help="keep what is heard around alerts there, as [capture] says")
+    ] = None,
 ) -> None:
     """Run an app on live samples, until Ctrl-C.
 
@@ -152,6 +156,7 @@ def run(
     if save_learnt:
         check_save(plan, save_learnt, [Path(source)])
     runs = make_engine(plan, engine.value)
+    kept = PreRoll(definition, plan, capture) if capture else None
     live = live_source(plan, source, device, Reading(resample, channel, counts, unit, gaps.value, key))
     with ended_by_signal(), open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker) as sinks:
         tell(f"{plan.name} listens; Ctrl-C ends it")
@@ -159,11 +164,16 @@ def run(
         def alert(event: Event) -> None:
             print(encode(event.as_dict()), flush=True)
             send(sinks, event)
+            if kept:
+                kept.alert(event)
 
         try:
-            done = run_live(plan, runs, live, alert, source, before)
+            done = run_live(plan, runs, live, alert, source, before, kept.push if kept else None, kept.want if kept else ())
             tell(f"{count(len(done.events), 'event')} in {seconds(plan, done):.1f} s")
         finally:
+            if kept:
+                kept.close()
+                tell(f"{count(kept.written, 'capture')} in {capture}{f', {kept.failed} failed' if kept.failed else ''}")
             if save_learnt:
                 save(learnt_by(plan, runs), save_learnt)
             if live.overruns:

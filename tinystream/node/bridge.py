@@ -71,7 +71,7 @@ class Bridge(Managed):
         self.topics = Topics(f"tinystream/{level(name)}/listen")
         self.states: dict[str, str] = {}  # of ports
         self.outbox = Outbox(folder / "outbox.sqlite", self.definition.outbox_alerts, self.definition.outbox_keeps)
-        self.session = Session(broker, Message(self.topics.availability, b"offline", retain=True))  # type: ignore[arg-type]
+        self.session = Session(broker, Message(self.topics.availability, b"offline", retain=True))
         self.delivery = Delivery(self.outbox, self.session, self._message, self.definition.alerts_per_s)
         self._births = Event()  # somebody must be told everything again
         self._told_at = float("-inf")
@@ -94,7 +94,7 @@ class Bridge(Managed):
     def close(self) -> None:
         """What is not delivered within a few seconds waits in the outbox for the next start."""
         self.delivery.close(5.0)
-        self.session.publish(Message(self.topics.availability, b"offline", retain=True))  # type: ignore[arg-type]
+        self.session.publish(Message(self.topics.availability, b"offline", retain=True))
         self.session.close(5.0)
         self._open.close()
 
@@ -143,19 +143,19 @@ class Bridge(Managed):
         return Message(topic, written(numbered(event, entry.identity, entry.sequence), self.definition.payload))
 
     def _publish(self, topic: str, told: dict[str, Any]) -> None:
-        self.session.publish(Message(topic, json.dumps(told, allow_nan=False).encode(), retain=True))  # type: ignore[arg-type]
+        self.session.publish(Message(topic, json.dumps(told, allow_nan=False).encode(), retain=True))
 
     def _say(self, topic: str, word: bytes) -> None:
         """A word that changes seldom."""
         if self._last.get(topic) != word:
             self._last[topic] = word
-            self.session.publish(Message(topic, word, retain=True))  # type: ignore[arg-type]
+            self.session.publish(Message(topic, word, retain=True))
 
     def _show(self, remote: Remote, label: str) -> None:
         """For switches and lamps; nothing that must not be lost."""
         over = label.endswith(CLEAR)
         topic = topics_of(remote).label(label.removesuffix(CLEAR))
-        self.session.publish(Message(topic, b"OFF" if over else b"ON"))  # type: ignore[arg-type]
+        self.session.publish(Message(topic, b"OFF" if over else b"ON"))
 
     def _discover(self, remote: Remote) -> None:
         """To Home Assistant, where the node runs the app: there while both the bridge and the node are."""
@@ -169,7 +169,7 @@ class Bridge(Managed):
         del told["avty_t"]
         told |= {"avty": [{"t": self.topics.availability}, {"t": topics.availability}], "avty_mode": "all"}
         told["cmps"] = {name: component for name, component in told["cmps"].items() if name not in NOT_FOR_IT}
-        self.session.publish(replace(message, payload=json.dumps(told, separators=(",", ":")).encode()))  # type: ignore[arg-type]
+        self.session.publish(replace(message, payload=json.dumps(told, separators=(",", ":")).encode()))
 
     # --- what nodes have said of themselves
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
 from tinystream.plan.plan import Plan
+from tinystream.run.engine import Fired
 from tinystream.run.learnt import begin
 from tinystream.run.replay import Runs
 from tinystream.run.trace import Event, Recorder, Trace
 
 
 def run_live(
-    plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Callable[[Event], None], recording: str = "", learnt: bytes = b""
+    plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Callable[[Event], None], recording: str = "", learnt: bytes = b"",
+    watch: Callable[[np.ndarray, dict[int, Fired]], None] | None = None, watched: Collection[int] = (),
 ) -> Trace:
     """Every block as it comes, every event at once; ends with the blocks, and is the same as a replay of them.
 
     learnt: what it begins with.
+    watch:  is given each block, as an engine takes it, before the events in it, with what the steps in `watched` gave.
     """
     recorder = Recorder(plan, engine.name, recording, (), ())
     begin(plan, engine, learnt)
     for block in blocks:
         with uninterrupted():
-            for event in recorder.take(engine.push(block[np.newaxis], want=recorder.want), 1):
+            fired = engine.push(block[np.newaxis], want=recorder.want | set(watched))
+            if watch:
+                watch(block[np.newaxis], fired)
+            for event in recorder.take(fired, 1):
                 alert(event)
     return recorder.trace()
 
