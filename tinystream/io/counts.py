@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,14 +18,10 @@ SAME = Conversion(1, 0)
 
 def counts_of(path: Path, values: np.ndarray, units: tuple[str, ...], wanted: Wanted, how: How) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Finite float64 [n, channels] as int16, rounded half up; how many values had to be limited; and what was converted."""
-    stated = _stated(path, units, wanted, how)
     names = wanted.names or tuple(map(str, range(wanted.channels)))
     y = np.empty(values.shape, np.int16)
     saturated, told = 0, []
-    for i, unit in enumerate(stated):
-        integers = how.counts or is_counts(unit)
-        step = SAME if integers else _converted(path, names[i], unit, wanted.units[i])
-        scale = 1.0 if integers else wanted.scales[i]
+    for i, (unit, step, scale) in enumerate(ways_of(path, units, wanted, how)):
         with np.errstate(over="ignore"):
             real = values[:, i] * step.factor + step.offset if step != SAME else values[:, i]
         y[:, i], beyond = counts(real, scale)
@@ -34,6 +31,25 @@ def counts_of(path: Path, values: np.ndarray, units: tuple[str, ...], wanted: Wa
         if step != SAME:
             told.append((names[i], unit, wanted.units[i]))
     return y, saturated, _notes(told, wanted.channels)
+
+
+class Way(NamedTuple):
+    """From a value in `unit`, "" where none is stated, to counts: converted, then in steps of scale."""
+
+    unit: str
+    step: Conversion
+    scale: float
+
+
+def ways_of(path: Path, units: tuple[str, ...], wanted: Wanted, how: How) -> list[Way]:
+    """How each channel becomes counts; RecordingError where its unit cannot become the app's."""
+    names = wanted.names or tuple(map(str, range(wanted.channels)))
+    found = []
+    for i, unit in enumerate(_stated(path, units, wanted, how)):
+        integers = how.counts or is_counts(unit)
+        step = SAME if integers else _converted(path, names[i], unit, wanted.units[i])
+        found.append(Way(unit, step, 1.0 if integers else wanted.scales[i]))
+    return found
 
 
 def counts(real: np.ndarray, scale: float) -> tuple[np.ndarray, int]:

@@ -20,7 +20,7 @@ from tinystream.plan.plan import Plan
 from tinystream.plan.step import Step
 from tinystream.run.engine import Fired, Runs, fire
 from tinystream.run.learnt import begin
-from tinystream.run.trace import Event, events
+from tinystream.run.trace import Event, events, samples_per_block
 
 
 class Watch:
@@ -42,6 +42,14 @@ class Watch:
         """A fresh start; what was changed stays changed, and sequence numbers go on."""
         begin(self.plan, self.engine, learnt)
         self.states: list[SimpleNamespace] = [step.fresh_state() for step in self.detectors]
+        self.blocks = self.ahead = 0
+
+    def gap(self, samples: int) -> None:
+        """So many samples are missing before the next block (io/live/base.py): a fresh start behind them, but what was learnt stays, and
+        events count the missing as time that has passed."""
+        self.ahead += self.blocks * samples_per_block(self.plan) + samples
+        self.engine.reset()
+        self.states = [step.fresh_state() for step in self.detectors]
         self.blocks = 0
 
     @property
@@ -70,7 +78,7 @@ class Watch:
             d.step: fire(step, state, [given[d.scores]])
             for d, step, state in zip(self.plan.detections, self.detectors, self.states, strict=True)
         }
-        found = [event for event in events(self.plan, fired, 0) if self.changes.enable.get(event.label, True)]
+        found = [event for event in events(self.plan, fired, 0, ahead=self.ahead) if self.changes.enable.get(event.label, True)]
         numbered = [replace(event, sequence=self.sequence + n) for n, event in enumerate(found)]
         self.sequence += len(numbered)
         return numbered

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from tinystream.io.live.base import Gap, Item
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Fired
 from tinystream.run.learnt import begin
@@ -16,21 +17,28 @@ from tinystream.run.trace import Event, Recorder, Trace
 
 
 def run_live(
-    plan: Plan, engine: Runs, blocks: Iterable[np.ndarray], alert: Callable[[Event], None], recording: str = "", learnt: bytes = b"",
+    plan: Plan, engine: Runs, blocks: Iterable[Item], alert: Callable[[Event], None], recording: str = "", learnt: bytes = b"",
     watch: Callable[[np.ndarray, dict[int, Fired]], None] | None = None, watched: Collection[int] = (),
 ) -> Trace:
     """Every block as it comes, every event at once; ends with the blocks, and is the same as a replay of them.
+
+    Behind a gap the engine begins afresh, as a replay of another recording does; what was learnt stays, and events count the missing
+    samples as time that has passed.
 
     learnt: what it begins with.
     watch:  is given each block, as an engine takes it, before the events in it, with what the steps in `watched` gave.
     """
     recorder = Recorder(plan, engine.name, recording, (), ())
     begin(plan, engine, learnt)
-    for block in blocks:
+    for item in blocks:
+        if isinstance(item, Gap):
+            engine.reset()
+            recorder.gap(item.samples)
+            continue
         with uninterrupted():
-            fired = engine.push(block[np.newaxis], want=recorder.want | set(watched))
+            fired = engine.push(item[None], want=recorder.want | set(watched))
             if watch:
-                watch(block[np.newaxis], fired)
+                watch(item[None], fired)
             for event in recorder.take(fired, 1):
                 alert(event)
     return recorder.trace()

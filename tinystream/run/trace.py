@@ -218,6 +218,8 @@ class Recorder:
         self.outputs: Counter[int] = Counter()  # of each step that is looked at
         self.events: list[Event] = []
         self.blocks = 0
+        self.ahead = 0  # samples before the engine's first block, which is number `_begun` of all
+        self._begun = 0
 
     @property
     def want(self) -> set[int]:
@@ -232,9 +234,14 @@ class Recorder:
             y.update(fired[i].y.tobytes())
             self.outputs[i] += len(fired[i].when)
         self.blocks += blocks
-        new = events(self.plan, fired, len(self.events), self.recording)
+        new = events(self.plan, fired, len(self.events), self.recording, self.ahead)
         self.events += new
         return new
+
+    def gap(self, samples: int) -> None:
+        """So many samples are missing, and the engine was reset: its next block is its first, and the events go on in time."""
+        self.ahead += (self.blocks - self._begun) * samples_per_block(self.plan) + samples
+        self._begun = self.blocks
 
     def trace(self) -> Trace:
         name = {i: s.name for i, s in enumerate(self.plan.steps)}
@@ -267,8 +274,12 @@ def samples_per_block(plan: Plan) -> int:
     return plan.x[0].shape[0]
 
 
-def events(plan: Plan, fired: Mapping[int, Fired], first: int, recording: str = "") -> list[Event]:
-    """What the detectors gave, as events, in the order of the blocks and of the detectors; `first` is the next one's sequence number."""
+def events(plan: Plan, fired: Mapping[int, Fired], first: int, recording: str = "", ahead: int = 0) -> list[Event]:
+    """What the detectors gave, as events, in the order of the blocks and of the detectors.
+
+    first: the next one's sequence number.
+    ahead: samples that had passed before the block that `fired` counts as 0.
+    """
     given = [
         (block, n, label, count)
         for n, d in enumerate(plan.detections)
@@ -276,7 +287,7 @@ def events(plan: Plan, fired: Mapping[int, Fired], first: int, recording: str = 
     ]
     x, found = plan.x[0], []
     for sequence, (block, n, label, count) in enumerate(sorted(given), first):
-        sample, y = (block + 1) * samples_per_block(plan), plan.steps[plan.detections[n].step].y
+        sample, y = ahead + (block + 1) * samples_per_block(plan), plan.steps[plan.detections[n].step].y
         time_s = round(float(sample / x.sample_hz), 6) if x.sample_hz else 0.0
         score = round((count - y.zero) * y.scale, 6)
         name = plan.labels[plan.detections[n].first + label]
