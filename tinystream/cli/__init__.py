@@ -17,7 +17,10 @@ from tinystream import __version__
 from tinystream.cli.shared import cli, tell
 from tinystream.errors import TinystreamError
 
-VERBS = ("show", "replay", "verify", "emit", "profile", "power", "build", "listen", "capture", "model", "catalogue", "importing", "demo")
+VERBS = (
+    *("show", "replay", "run", "sources", "record", "capture", "verify", "emit", "profile"),
+    *("power", "build", "listen", "model", "catalogue", "importing", "demo"),
+)
 """Modules of this folder; `--help` lists their verbs in this order."""
 
 for module in VERBS:

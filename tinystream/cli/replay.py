@@ -1,9 +1,8 @@
-"""`tinystream replay` and `tinystream run`: an app over recordings, and live."""
+"""`tinystream replay`: an app over recordings."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -34,17 +33,13 @@ from tinystream.cli.shared import (
     send,
     tell,
 )
-from tinystream.errors import RecordingError
 from tinystream.io.delivery import encode
-from tinystream.io.live import Live, Microphone, Paced, Pipe
 from tinystream.io.sink import open_sinks
-from tinystream.node.capture import PreRoll
 from tinystream.plan.learnt import told
-from tinystream.plan.plan import Plan
-from tinystream.run.learnt import check_save, learnt_by, read_learnt, save
-from tinystream.run.live import ended_by_signal, run_live, uninterrupted
-from tinystream.run.replay import Reading, make_engine, ready, recordings_of, replay_files
-from tinystream.run.trace import Event, trace_paths
+from tinystream.run.learnt import check_save, read_learnt, save
+from tinystream.run.live import uninterrupted
+from tinystream.run.replay import Reading, ready, recordings_of, replay_files
+from tinystream.run.trace import trace_paths
 
 
 @cli.command("replay")
@@ -123,71 +118,3 @@ def replay_command(
     took = time.perf_counter() - began
     heard = f"{heard_s:.1f} s of {count(len(paths), 'recording')}"
     tell(f"{count(events, 'event')} in {heard}, {heard_s / took:.0f}x real time")
-
-
-@cli.command()
-def run(
-    app: AppPath,
-    source: Annotated[
-        str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")
-    ] = "mic",
-    device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
-    engine: EngineOption = EngineChoice.auto,
-    resample: Resample = False,
-    channel: Channel = None,
-    counts: Counts = False,
-    unit: InUnit = None,
-    gaps: GapsOption = GapsChoice.refuse,
-    key: Key = None,
-    learnt: Annotated[Path | None, typer.Option("--learnt", metavar="FILE", help="begin with what --save-learnt wrote")] = None,
-    save_learnt: Annotated[Path | None, typer.Option("--save-learnt", metavar="FILE", help="write what was learnt by the end")] = None,
-    publish: Annotated[bool, typer.Option(help="send the alerts to the app's sinks; otherwise they are only printed")] = True,
-    broker: Broker = None,
-    capture: Annotated[
-        Path | None, typer.Option("--capture", metavar="FOLDER", help="keep what is heard around alerts there, as [capture] says")
-    ] = None,
-) -> None:
-    """Run an app on live samples, until Ctrl-C.
-
-    Every event goes to the app's sinks and, as a line of JSON, to standard output.
-    """
-    plan, definition = plan_file(app), load(app)
-    before = read_learnt(plan, learnt) if learnt else b""
-    if save_learnt:
-        check_save(plan, save_learnt, [Path(source)])
-    runs = make_engine(plan, engine.value)
-    kept = PreRoll(definition, plan, capture) if capture else None
-    live = live_source(plan, source, device, Reading(resample, channel, counts, unit, gaps.value, key))
-    with ended_by_signal(), open_sinks(other_sinks(definition.sinks) if publish else (), os.environ, broker) as sinks:
-        tell(f"{plan.name} listens; Ctrl-C ends it")
-
-        def alert(event: Event) -> None:
-            print(encode(event.as_dict()), flush=True)
-            send(sinks, event)
-            if kept:
-                kept.alert(event)
-
-        try:
-            done = run_live(plan, runs, live, alert, source, before, kept.push if kept else None, kept.want if kept else ())
-            tell(f"{count(len(done.events), 'event')} in {seconds(plan, done):.1f} s")
-        finally:
-            if kept:
-                kept.close()
-                tell(f"{count(kept.written, 'capture')} in {capture}{f', {kept.failed} failed' if kept.failed else ''}")
-            if save_learnt:
-                save(learnt_by(plan, runs), save_learnt)
-            if live.overruns:
-                tell(f"warning: {count(live.overruns, 'overrun')}: samples were lost or late, because this machine was too slow")
-
-
-def live_source(plan: Plan, source: str, device: str | None, how: Reading) -> Live:
-    x = plan.x[0]
-    assert x.sample_hz is not None, "a source has a sample rate"
-    if len(plan.x) > 1:
-        what = f"{plan.name} reads {len(plan.x)} sources, and a live run one"
-        raise RecordingError(what, "tinystream replay takes recordings of them all")
-    if source == "mic":
-        return Microphone(x.sample_hz, x.shape[0], x.channels, int(device) if device and device.isdigit() else device)
-    if source == "-":
-        return Pipe(sys.stdin.buffer, x.shape[0], x.channels)
-    return Paced(how.read(plan, Path(source)).alone, x.sample_hz, x.shape[0])

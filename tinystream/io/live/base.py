@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -90,18 +91,19 @@ class Live:
         self.overruns = self.left = self.gaps = self.missing = self.garbage = self.limited = self.blocks = 0
         self._whole, self._recent = Meter(dtype), Meter(dtype)
 
-    def __iter__(self) -> Iterator[Item]:
-        for item in self.items():
-            if isinstance(item, Gap):
-                self.gaps += 1
-                self.missing += item.samples
-            else:
-                self.blocks += 1
-                self._whole.add(item)
-                self._recent.add(item)
-            yield item
+    def __iter__(self) -> Generator[Item, None, None]:
+        with closing(self.items()) as items:
+            for item in items:
+                if isinstance(item, Gap):
+                    self.gaps += 1
+                    self.missing += item.samples
+                else:
+                    self.blocks += 1
+                    self._whole.add(item)
+                    self._recent.add(item)
+                yield item
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item, None, None]:
         """The blocks and gaps; what is open is closed when it ends or is closed itself."""
         raise NotImplementedError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ class Microphone(Live):
         self.meter = RateMeter()
         self._name: str | None = None
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item, None, None]:
         block_s = float(self.length / self.rate_hz)
         listener: Listener | None = self._open()
         pending: Gap | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 
 from tinystream.errors import RecordingError
@@ -48,7 +48,7 @@ class TcpListener(Stream):
             with suppress(TimeoutError):
                 return Socket(kept_alive(self._listening.accept()[0]))
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item, None, None]:
         try:
             yield from super().items()
         finally:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from tinystream.io.live.base import Live
+from tinystream.io.live.base import Item, Live
 
 
 class Paced(Live):
@@ -34,7 +34,7 @@ class Paced(Live):
         self.clock = clock
         self.sleep = sleep
 
-    def items(self) -> Iterator[np.ndarray]:
+    def items(self) -> Generator[Item, None, None]:
         block_s = float(self.length / self.rate_hz)
         start = self.clock()
         for i in range(len(self.samples) // self.length):

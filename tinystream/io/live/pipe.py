@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import BinaryIO
 
 import numpy as np
 
 from tinystream.errors import RecordingError
-from tinystream.io.live.base import Live
+from tinystream.io.live.base import Item, Live
 
 
 class Pipe(Live):
@@ -21,7 +21,7 @@ class Pipe(Live):
         super().__init__(length, channels, shape, dtype)
         self.stream = stream
 
-    def items(self) -> Iterator[np.ndarray]:
+    def items(self) -> Generator[Item, None, None]:
         wire = np.dtype(self.dtype).newbyteorder("<")
         frame = wire.itemsize * self.channels
         while len(block := self._exactly(self.length * frame)) == self.length * frame:

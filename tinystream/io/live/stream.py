@@ -87,7 +87,7 @@ class Stream(Live):
         """The device, open.  RecordingError where it is not there."""
         raise NotImplementedError
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item, None, None]:
         connection: Connection | None = self.connect(again=False)
         lost_at = 0.0
         try:
