@@ -18,8 +18,8 @@ from tinystream.cli.shared import cli, tell
 from tinystream.errors import TinystreamError
 
 VERBS = (
-    *("show", "replay", "run", "sources", "record", "capture", "verify", "emit", "profile"),
-    *("power", "build", "listen", "model", "catalogue", "importing", "demo"),
+    *("show", "replay", "run", "node", "fleet", "sources", "record", "capture", "verify", "emit"),
+    *("profile", "power", "build", "listen", "model", "catalogue", "importing", "demo"),
 )
 """Modules of this folder; `--help` lists their verbs in this order."""
 

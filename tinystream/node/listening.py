@@ -1,0 +1,153 @@
+"""Samples through an app, from a source that may fail and is started again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from threading import Event as Flag
+from threading import RLock, Thread
+
+import numpy as np
+
+from tinystream.errors import TinystreamError
+from tinystream.io.live import Live
+from tinystream.node.clock import Clock, Moment
+from tinystream.node.health import Level
+from tinystream.node.watch import Watch
+from tinystream.run.learnt import learnt_by
+from tinystream.run.trace import Event, samples_per_block
+
+STEADY_S = 30.0
+"""A source that lasted so long is well: the pause after its next failure is the first again."""
+log = logging.getLogger(__name__)
+
+
+class Listening:
+    """A thread of its own.  heard() is called in it with each event and when it was, while `lock` is held.
+
+    ends:    a source that ends is at its end, such as a recording; otherwise that is a failure, too.
+    pause_s: first and longest pause before a failed source is started again.
+
+    state:   "running", "ended", or what is wrong, for people.
+    samples: heard so far.  Sample numbers and times go on over a gap, by as much as the gap lasted, so that they never run backwards.
+    gaps:    times that a source was started again; overruns: of all of them.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        clock: Clock,
+        source: Callable[[], Live],
+        heard: Callable[[Event, Moment], None],
+        lock: RLock,
+        ends: bool = False,
+        pause_s: tuple[float, float] = (1.0, 60.0),
+        random: Random | None = None,
+    ):
+        self.watch, self.clock, self.source, self.heard, self.lock = watch, clock, source, heard, lock
+        self.ends, self.pause_s = ends, pause_s
+        self.state = "not yet started"
+        self.level = Level()
+        self.samples = self.gaps = 0
+        self.last_block = time.monotonic()
+        self.ended = Flag()
+        self._random = random or Random()
+        self._stop = Flag()
+        self._overruns = 0  # of earlier sources
+        self._live: Live | None = None
+        self._heard = False  # a block of this source
+        self._base = 0  # sample number at which the present run began
+        self._rate = watch.plan.x[0].sample_hz or watch.plan.x[0].rate_hz
+        self._block = samples_per_block(watch.plan)
+        self._thread = Thread(target=self._run, name="listening", daemon=True)
+
+    @property
+    def overruns(self) -> int:
+        return self._overruns + (self._live.overruns if self._live else 0)
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def held(self) -> bool:
+        """Whether the source still keeps the thread."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float = 1.0) -> None:
+        """No event comes any more once this returns, even where the source still holds the thread."""
+        self._stop.set()
+        with self.lock:  # what is being pushed is pushed to its end
+            pass
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                self._listen()
+                what = "the source has ended"
+                if self.ends or self._stop.is_set():
+                    self.state = "ended"
+                    break
+            except TinystreamError as error:
+                what = error.what
+            except Exception as error:  # a driver's, a disk's or ours: a node goes on
+                log.exception("unexpected error of the source")
+                what = f"unexpected: {type(error).__name__}: {error}"
+            failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
+            seconds = min(self.pause_s[1], self.pause_s[0] * 2.0 ** min(failures - 1, 30)) * self._random.uniform(0.5, 1.0)
+            self.state = f"{what}; next attempt after {seconds:.1f} s"
+            log.error("source: %s", self.state)
+            self._stop.wait(seconds)
+        self.ended.set()
+
+    def _listen(self) -> None:
+        """One source from its beginning to its end."""
+        if self._heard:
+            self._over_a_gap()
+        live = self._live = self.source()
+        for block in live:
+            with self.lock:
+                if self._stop.is_set():
+                    return
+                self._take(block if isinstance(block, tuple) else (block,))
+
+    def _over_a_gap(self) -> None:
+        """A fresh start; what was learnt goes on."""
+        self._overruns, self._live, self._heard = self.overruns, None, False
+        self.gaps += 1
+        with self.lock:
+            self.watch.restart(learnt_by(self.watch.plan, self.watch.engine))
+
+    def _begin(self, now: float) -> None:
+        """The first block of a source: the count goes on behind as many samples as were missed."""
+        if self.samples:
+            self._base = self.samples + max(0, round((now - self.last_block) * self._rate) - self._block)
+        self.clock.restart(self._base)
+        self._heard, self.state = True, "running"
+        log.info("source: running")
+
+    def _take(self, blocks: tuple[np.ndarray, ...]) -> None:
+        now = time.monotonic()
+        if not self._heard:
+            self._begin(now)
+        self.last_block = now
+        self.level.hear(blocks[0])
+        found = self.watch.push(*(block[np.newaxis] for block in blocks))
+        self.samples = self._base + self.watch.blocks * self._block
+        jumps = self.clock.jumps
+        self.clock.seen(self.samples)
+        if self.clock.jumps > jumps:
+            log.warning("the wall clock was set; times of alerts follow it from here on")
+        for event in found:
+            sample = self._base + event.sample
+            self.heard(replace(event, sample=sample, time_s=round(float(sample / self._rate), 6)), self.clock.at(sample))
