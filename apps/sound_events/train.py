@@ -1,0 +1,477 @@
+"""From a folder of recordings to the nets of this app, and every figure of its model card.
+
+    train.py DATA                    trains model.tflite and the nets of folds/, prints the figures and those of the float nets
+    train.py DATA --figures          prints the figures of the nets as they are; wants no tensorflow
+
+DATA is a folder with esc10/<class>/*.wav (names of ESC-50: <fold>-<recording>-<take>.wav), background_noise/*.wav,
+speech_commands/*/*.wav and speech_other/*/*.wav, 16 kHz, int16.
+Wants tensorflow (Keras 3) beside tinystream.  Seeds are fixed; another version of tensorflow gives other nets, much alike.
+
+Split.  Takes of one recording never part.  Recording n of a class, in the order of its number, is held out by net n % 4; speech goes by
+speaker where there is one in the name, else by file; the two long noises are cut in four.  So each recording is judged by a net that
+has not heard it, and model.tflite, which has heard them all, is measured by no figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from scipy.stats import beta, chi2
+
+from tinystream.app.definition import App, Model
+from tinystream.app.planning import plan
+from tinystream.app.read import load
+from tinystream.plan.plan import Plan
+from tinystream.run.engine import Engine
+from tinystream.run.replay import replay
+
+HERE = Path(__file__).parent
+ALERTS = ("crying_baby", "dog", "rooster", "sneezing", "crackling_fire")
+LABELS = (*ALERTS, "other")
+RATE_HZ, BLOCK = 16_000, 320
+FRAMES, EVERY, BANDS, FLOOR_DB = 48, 12, 32, -80.0      # as app.toml says; test_app_sound_events compares
+FOLDS = 4
+LOUD_DB, QUIET_DB, LOUD_FRAMES = 20, -60, 8     # a frame is loud within 20 dB of its clip's loudest; a window of 8 such has the sound
+ROOM_DBFS, ROOM_S = -70, 1.5    # white noise that lies under each clip, and before and after it
+SNR_DB = 10     # of what is judged in noise
+STEPS, BATCH, RATE = 1200, 64, 3e-3
+
+Judge = Callable[[np.ndarray], np.ndarray]
+"""Probabilities [windows, labels] of samples, one for each decision of the app."""
+
+
+class Clip(NamedTuple):
+    kind: str
+    """A class of ESC-10, "speech" or "noise"."""
+    recording: str
+    name: str
+    fold: int
+    samples: np.ndarray
+
+    @property
+    def label(self) -> str:
+        return self.kind if self.kind in ALERTS else "other"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("data", type=Path, help="folder with esc10, background_noise, speech_commands and speech_other")
+    options.add_argument("--figures", action="store_true", help="train nothing: the figures of the nets as they are")
+    options.add_argument("--only", type=int, help="train the net of one fold, and print nothing; 4 is model.tflite")
+    told = options.parse_args()
+    clips = read(told.data)
+    if told.only is not None:
+        train(clips, told.only)
+        return
+    floats = None if told.figures else [train(clips, fold) for fold in range(FOLDS + 1)][:FOLDS]
+    for name, figure in figures(clips, floats).items():
+        print(f"| {name} | {figure} |")
+
+
+# --- recordings -----------------------------------------------------------------------------------------------
+
+
+def read(data: Path) -> list[Clip]:
+    clips = []
+    for folder in sorted((data / "esc10").iterdir()):
+        files = sorted(folder.glob("*.wav"))
+        recordings = sorted({recording_of(file) for file in files})
+        clips += [Clip(folder.name, f"{folder.name}-{recording_of(file)}", file.stem, recordings.index(recording_of(file)) % FOLDS,
+                       samples_of(file)) for file in files]
+    for file in sorted((data / "background_noise").glob("*.wav")):
+        parts = np.array_split(samples_of(file), FOLDS)
+        clips += [Clip("noise", file.stem, f"{file.stem}.{fold}", fold, part) for fold, part in enumerate(parts)]
+    for file in sorted([*(data / "speech_commands").glob("*/*.wav"), *(data / "speech_other").glob("*/*.wav")]):
+        speaker = file.name.split("_nohash")[0]
+        clips.append(Clip("speech", speaker, file.stem, zlib.crc32(speaker.encode()) % FOLDS, samples_of(file)))
+    return clips
+
+
+def recording_of(file: Path) -> str:
+    found = re.match(r"\d+-(\d+)-", file.name)
+    assert found, f"{file.name} is not named as ESC-50 names files"
+    return found[1]
+
+
+def samples_of(file: Path) -> np.ndarray:
+    samples, rate_hz = soundfile.read(file, dtype="int16")
+    assert rate_hz == RATE_HZ and samples.ndim == 1, f"{file}: 16 kHz, one channel"
+    return samples
+
+
+# --- the app's own arithmetic ---------------------------------------------------------------------------------
+
+
+@cache
+def front() -> tuple[App, Plan]:
+    """The app up to its features in dB."""
+    app = load(HERE)
+    app = app.model_copy(update=dict(stages=app.stages[:-2], model=None, detect=None, sinks=()))
+    return app, plan(app)
+
+
+def blocks(samples: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(samples[: len(samples) // BLOCK * BLOCK].reshape(-1, BLOCK))
+
+
+def features(samples: np.ndarray) -> np.ndarray:
+    """dB, [frames, bands], as the device computes them."""
+    _, steps = front()
+    y = Engine(steps).push(blocks(samples))[len(steps.steps) - 1].y
+    return steps.steps[-1].y.real(y).astype(np.float32).reshape(-1, BANDS)
+
+
+def textbook(samples: np.ndarray) -> np.ndarray:
+    """The same in float64."""
+    app, steps = front()
+    x, y = steps.x[0], blocks(samples) * steps.x[0].scale
+    for stage in app.stages:
+        y, x = stage.ideal((x,), y), stage.plan(x).y
+    return y
+
+
+def app_of(net: Path) -> Plan:
+    """The app with another net."""
+    app = load(HERE)
+    return plan(app.model_copy(update=dict(model=Model(str(net), labels=LABELS))), HERE)
+
+
+def device(app: Plan) -> Judge:
+    def probabilities(samples: np.ndarray) -> np.ndarray:
+        assert app.scores is not None, "it has a detector"
+        y = Engine(app).push(blocks(samples), want={app.scores})[app.scores].y
+        return app.steps[app.scores].y.real(y).reshape(-1, len(LABELS))
+
+    return probabilities
+
+
+def windows(x: np.ndarray) -> np.ndarray:
+    """Of features, as stage `stack` gives them: [decisions, FRAMES, BANDS]."""
+    return np.stack([x[begin : begin + FRAMES] for begin in range(0, len(x) - FRAMES + 1, EVERY)])
+
+
+def loud(x: np.ndarray) -> np.ndarray:
+    """Loud frames in the window that begins at each frame."""
+    power_db = power(x)
+    count = np.concatenate([[0], np.cumsum(power_db > max(power_db.max() - LOUD_DB, QUIET_DB))])
+    return count[FRAMES:] - count[: len(count) - FRAMES]
+
+
+def power(x: np.ndarray) -> np.ndarray:
+    """dB of all bands together."""
+    return 10 * np.log10((10 ** (x / 10)).sum(axis=-1))
+
+
+# --- training -------------------------------------------------------------------------------------------------
+
+
+def train(clips: list[Clip], fold: int) -> Judge:
+    """Trains, writes the int8 net, and gives the float one.  fold = FOLDS: on everything."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.utils.set_random_seed(1)
+    draw = Draw([clip for clip in clips if clip.fold != fold], np.random.default_rng(1))
+    model, optimizer = net(), keras.optimizers.Adam(RATE, clipnorm=1.0)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    weights = [w for w in model.trainable_variables if "kernel" in w.name]
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_of(y, model(x, training=True)) + 1e-4 * tf.add_n([tf.nn.l2_loss(w) for w in weights])
+        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+        return loss
+
+    losses = []
+    for n in range(STEPS):
+        optimizer.learning_rate.assign(RATE * max(0.01, 0.5 * (1 + np.cos(np.pi * n / STEPS))))
+        x, y = draw.batch()
+        losses.append(float(step(tf.constant(x / 40), tf.constant(y))))
+    plain = in_decibels(model)
+    path = HERE / ("model.tflite" if fold == FOLDS else f"folds/{fold}.tflite")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(int8(plain, np.concatenate([draw.batch()[0] for _ in range(8)])))
+    print(f"{path.name}: {path.stat().st_size} bytes, {plain.count_params()} parameters, loss {np.mean(losses[-50:]):.3f}", flush=True)
+    return lambda samples: plain(windows(textbook(samples))[..., None].astype(np.float32), training=False).numpy()
+
+
+def net():
+    """Logits of windows in units of 40 dB.  Nothing is padded, so what the first norm learns holds for any offset."""
+    from keras import Model as Net
+    from keras import layers as L
+
+    def normed(x):
+        return L.ReLU(6)(L.BatchNormalization(momentum=0.95)(x))
+
+    x = y = L.Input((FRAMES, BANDS, 1))
+    x = normed(L.Conv2D(16, 3, strides=2, use_bias=False, name="first")(x))
+    for width, stride in ((32, 2), (48, 2), (64, 1)):
+        x = normed(L.DepthwiseConv2D(3, strides=stride, use_bias=False)(x))
+        x = normed(L.Conv2D(width, 1, use_bias=False)(x))
+    x = L.Dropout(0.2)(L.Flatten()(L.AveragePooling2D((3, 1))(x)))
+    return Net(y, L.Dense(len(LABELS))(x))
+
+
+def in_decibels(model):
+    """Probabilities of windows in dB, by the same weights."""
+    import keras
+
+    plain = net()
+    plain.set_weights(model.get_weights())
+    first = plain.get_layer("first")
+    first.set_weights([first.get_weights()[0] / 40])
+    return keras.Model(plain.inputs, keras.layers.Softmax()(plain.outputs[0]))
+
+
+def int8(model, samples: np.ndarray) -> bytes:
+    """The .tflite; its input counts from the floor to 0 dB."""
+    import tensorflow as tf
+    from tensorflow.lite.tools import flatbuffer_utils
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    def representative():
+        for x in (np.zeros((FRAMES, BANDS, 1)), np.full((FRAMES, BANDS, 1), FLOOR_DB), *samples):
+            yield [x.astype(np.float32)[None]]
+
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(tf.TensorSpec((1, FRAMES, BANDS, 1), tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    flat = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
+    flat.metadata, flat.signatureDefs, flat.description = [], [], b"sound events"
+    for n, tensor in enumerate(flat.subgraphs[0].tensors):
+        tensor.name = f"t{n}".encode()
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(flat))
+
+
+class Draw:
+    """Batches of augmented windows; all that is done to a window is done in dB, as energies add and filters multiply."""
+
+    def __init__(self, clips: Iterable[Clip], rng: np.random.Generator) -> None:
+        """Of each kind, of each recording: takes, and where in them windows may begin.  "quiet" is what lies between sounds."""
+        self.rng = rng
+        self.kinds: dict[str, dict[str, list[tuple[np.ndarray, np.ndarray]]]] = defaultdict(lambda: defaultdict(list))
+        for clip in clips:
+            x = padded(features(clip.samples))
+            count = loud(x)
+            if clip.label == "other":
+                self.kinds[clip.kind][clip.recording].append((x, np.arange(len(count))))
+                continue
+            self.kinds[clip.kind][clip.recording].append((x, np.flatnonzero(count >= min(LOUD_FRAMES, count.max()))))
+            if (count == 0).any():
+                self.kinds["quiet"][clip.recording].append((x, np.flatnonzero(count == 0)))
+        self.around = sorted(set(self.kinds) - {*ALERTS, "speech", "quiet"})
+
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [BATCH, FRAMES, BANDS, 1] in dB, and places in LABELS."""
+        y = np.where(self.rng.random(BATCH) < 0.55, self.rng.integers(len(ALERTS), size=BATCH), len(ALERTS))
+        return np.stack([self.window(LABELS[i]) for i in y])[..., None].astype(np.float32), y
+
+    def window(self, label: str) -> np.ndarray:
+        rng, kind = self.rng, label
+        if label == "other":
+            kind = str(rng.choice(["speech", "quiet", self.around[rng.integers(len(self.around))]], p=[0.6, 0.08, 0.32]))
+        x = self.bent(self.cut(kind))
+        level = power(x).max()
+        noise = self.noise()
+        snr_db = rng.uniform(5, 20) if rng.random() < 0.3 else rng.uniform(20, 50)
+        x = 10 * np.log10(10 ** (x / 10) + 10 ** ((noise - power(noise).max() + level - snr_db) / 10))
+        x = x + (rng.uniform(-10, 10) if kind == "quiet" else rng.uniform(-45, -10) - level)
+        return self.wiped(np.clip(x, FLOOR_DB, 0))
+
+    def cut(self, kind: str) -> np.ndarray:
+        recordings = list(self.kinds[kind].values())
+        takes = recordings[self.rng.integers(len(recordings))]
+        x, begins = takes[self.rng.integers(len(takes))]
+        begin = self.rng.choice(begins)
+        return x[begin : begin + FRAMES]
+
+    def noise(self) -> np.ndarray:
+        """Surroundings, or the spectrogram of coloured noise."""
+        rng = self.rng
+        if rng.random() < 0.5:
+            return self.cut(self.around[rng.integers(len(self.around))])
+        colour = rng.uniform(-20, 6) * np.linspace(0, 1, BANDS) + rng.normal(0, 2, BANDS)
+        return colour + 10 * np.log10(rng.gamma(3, 1 / 3, (FRAMES, BANDS)))
+
+    def bent(self, x: np.ndarray) -> np.ndarray:
+        """Slower or faster, higher or lower by up to two bands, and through another room or microphone."""
+        rng, middle = self.rng, (FRAMES - 1) / 2
+        x = between(x, (np.arange(FRAMES) - middle) * rng.uniform(0.85, 1.18) + middle)
+        x = between(x.T, np.arange(BANDS) + rng.uniform(-2, 2)).T
+        place, (tilt, cosine, sine) = np.linspace(0, 1, BANDS), rng.normal(0, 1, 3)
+        return x + 6 * tilt * (place - 0.5) + 2 * cosine * np.cos(2 * np.pi * place) + 2 * sine * np.sin(2 * np.pi * place)
+
+    def wiped(self, x: np.ndarray) -> np.ndarray:
+        """SpecAugment: a stripe of bands or of frames, now and then."""
+        rng = self.rng
+        for axis, most in ((0, 8), (1, 6)):
+            if rng.random() < 0.3:
+                wide = rng.integers(1, most)
+                at = rng.integers(0, x.shape[axis] - wide)
+                np.moveaxis(x, axis, 0)[at : at + wide] = x.min() if rng.random() < 0.5 else x.mean()
+        return x
+
+
+def padded(x: np.ndarray) -> np.ndarray:
+    """Silence on both sides of what is shorter than a window."""
+    missing = max(0, FRAMES - len(x))
+    return np.pad(x, (((missing + 1) // 2, missing // 2), (0, 0)), constant_values=FLOOR_DB)
+
+
+def between(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Rows of x at fractional places, the outermost held."""
+    at = np.clip(at, 0, len(x) - 1)
+    low = np.minimum(at.astype(int), len(x) - 2)
+    part = (at - low)[:, None]
+    return x[low] * (1 - part) + x[low + 1] * part
+
+
+# --- figures --------------------------------------------------------------------------------------------------
+
+
+class Heard(NamedTuple):
+    """A clip, each of its windows that counts as the place of its most likely label, the clip's own, and its alerts."""
+
+    clip: Clip
+    windows: np.ndarray
+    whole: int
+    alerts: tuple[str, ...]
+    seconds: float
+
+
+def in_room(clip: Clip) -> np.ndarray:
+    """A clip with quiet before, after and under it."""
+    rng, around = np.random.default_rng(zlib.crc32(clip.name.encode())), round(ROOM_S * RATE_HZ)
+    x = np.pad(clip.samples.astype(np.float64), around) + rng.normal(0, 2**15 * 10 ** (ROOM_DBFS / 20), len(clip.samples) + 2 * around)
+    return np.clip(np.rint(x), -32768, 32767).astype(np.int16)
+
+
+def in_noise(clip: Clip, clips: list[Clip]) -> np.ndarray:
+    """A clip in a noise that its net has not heard, SNR_DB below the loud parts of it."""
+    rng = np.random.default_rng(zlib.crc32(clip.name.encode()) + 1)
+    noises = [c.samples for c in clips if c.kind == "noise" and c.fold == clip.fold]
+    x = in_room(clip).astype(np.float64)
+    noise = noises[rng.integers(len(noises))].astype(np.float64)
+    begin = rng.integers(len(noise) - len(x))
+    noise = noise[begin : begin + len(x)]
+    energy = np.sort((blocks(x) ** 2).mean(axis=1))[::-1]
+    level = energy[energy > energy[0] / 10 ** (LOUD_DB / 10)].mean()
+    return np.clip(np.rint(x + noise * np.sqrt(level / 10 ** (SNR_DB / 10) / (noise**2).mean())), -32768, 32767).astype(np.int16)
+
+
+def streams(clips: list[Clip]) -> list[Clip]:
+    """All that is no clip of an alert, back to back: a stream for each kind and fold."""
+    found = []
+    for kind in sorted({clip.kind for clip in clips if clip.label == "other"}):
+        for fold in range(FOLDS):
+            if parts := [clip.samples for clip in clips if clip.kind == kind and clip.fold == fold]:
+                found.append(Clip(kind, f"{kind}.{fold}", f"{kind}.{fold}", fold, np.concatenate(parts)))
+    return found
+
+
+def heard(clip: Clip, samples: np.ndarray, judge: Judge, app: Plan | None) -> Heard:
+    """Windows of a sound count where they hold it, by the quiet recording; those of anything else always do."""
+    scores = judge(samples)
+    count = loud(features(in_room(clip) if clip.label != "other" else samples))[::EVERY][: len(scores)]
+    counted = count >= min(LOUD_FRAMES, count.max()) if clip.label != "other" else np.ones(len(count), bool)
+    alerts = tuple(event.label for event in replay(app, Engine(app), samples).events) if app else ()
+    return Heard(clip, scores[counted].argmax(axis=1), int(scores[counted].mean(axis=0).argmax()), alerts, len(samples) / RATE_HZ)
+
+
+def figures(clips: list[Clip], floats: list[Judge] | None = None) -> dict[str, str]:
+    """Of the nets of folds/, each on what it has not heard; and of the float nets, where they have just been trained."""
+    sounds, others = [clip for clip in clips if clip.label != "other"], streams(clips)
+    apps = [app_of(Path(f"folds/{fold}.tflite")) for fold in range(FOLDS)]
+    judges = [device(app) for app in apps]
+    clean = [heard(c, in_room(c), judges[c.fold], apps[c.fold]) for c in sounds]
+    noisy = [heard(c, in_noise(c, clips), judges[c.fold], apps[c.fold]) for c in sounds]
+    rest = [heard(c, c.samples, judges[c.fold], apps[c.fold]) for c in others]
+    told = {}
+    for label in ALERTS:
+        told[label] = of_label([h for h in clean if h.clip.kind == label])
+    told["all five"] = of_label(clean)
+    told[f"all five at {SNR_DB} dB"] = of_label(noisy)
+    told["windows of all five, by recording"] = bootstrap(clean)
+    for kind in sorted({h.clip.kind for h in rest}):
+        told[f"else: {kind}"] = of_rest([h for h in rest if h.clip.kind == kind])
+    told["else: all"] = of_rest(rest)
+    if floats:
+        told |= beside_floats(clean, rest, floats)
+    return told
+
+
+def of_label(found: list[Heard]) -> str:
+    right = sum(int((h.windows == LABELS.index(h.clip.label)).sum()) for h in found)
+    whole = sum(h.whole == LABELS.index(h.clip.label) for h in found)
+    alerted = sum(h.clip.label in h.alerts for h in found)
+    wrong = sum(any(alert != h.clip.label for alert in h.alerts) for h in found)
+    recordings = len({h.clip.recording for h in found})
+    total = sum(len(h.windows) for h in found)
+    percent = 100 * right / total
+    return f"{recordings} | {right} of {total} ({percent:.0f} %) | {share(whole, len(found))} | {share(alerted, len(found))} | {wrong}"
+
+
+def of_rest(found: list[Heard]) -> str:
+    right = sum(int((h.windows == LABELS.index("other")).sum()) for h in found)
+    total, hours = sum(len(h.windows) for h in found), sum(h.seconds for h in found) / 3600
+    alerts = [alert for h in found for alert in h.alerts]
+    kinds = ", ".join(f"{alerts.count(label)} {label}" for label in ALERTS if label in alerts) or "none"
+    low, high = (chi2.ppf(0.025, 2 * len(alerts)) / 2 if alerts else 0.0), chi2.ppf(0.975, 2 * len(alerts) + 2) / 2
+    return (f"{right} of {total} ({100 * right / total:.1f} %) | {len(alerts)} in {3600 * hours:.0f} s | "
+            f"{low / hours:.0f} to {high / hours:.0f} | {kinds}")
+
+
+def bootstrap(found: list[Heard]) -> str:
+    """The share of right windows, and its interval when recordings are drawn again."""
+    groups: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for h in found:
+        groups[h.clip.recording][0] += int((h.windows == LABELS.index(h.clip.label)).sum())
+        groups[h.clip.recording][1] += len(h.windows)
+    table = np.array(list(groups.values()))
+    again = table[np.random.default_rng(0).integers(len(table), size=(10_000, len(table)))].sum(axis=1)
+    low, high = np.percentile(again[:, 0] / again[:, 1], [2.5, 97.5])
+    right, total = table.sum(axis=0)
+    return f"{100 * right / total:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def share(hits: int, trials: int) -> str:
+    """With its exact 95 % interval (Clopper-Pearson)."""
+    low = beta.ppf(0.025, hits, trials - hits + 1) if hits else 0.0
+    high = beta.ppf(0.975, hits + 1, trials - hits) if hits < trials else 1.0
+    return f"{hits} of {trials} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def beside_floats(clean: list[Heard], rest: list[Heard], floats: list[Judge]) -> dict[str, str]:
+    """The same windows and clips by the float nets, on features in float64."""
+    told = {}
+    for name, found in (("all five", clean), ("else", rest)):
+        other = [heard(h.clip, in_room(h.clip) if name == "all five" else h.clip.samples, floats[h.clip.fold], None) for h in found]
+        counts = [sum(int((h.windows == LABELS.index(h.clip.label)).sum()) for h in some) for some in (found, other)]
+        total = sum(len(h.windows) for h in found)
+        same = sum(int((a.windows == b.windows).sum()) for a, b in zip(found, other))
+        wholes = [sum(h.whole == LABELS.index(h.clip.label) for h in some) for some in (found, other)]
+        rights = f"windows right {100 * counts[0] / total:.2f} % and {100 * counts[1] / total:.2f} %"
+        also = f"; clips right {wholes[0]} and {wholes[1]}" if name == "all five" else ""
+        told[f"int8 and float, {name}"] = f"{rights}; the same label in {100 * same / total:.2f} % of {total}{also}"
+    return told
+
+
+if __name__ == "__main__":
+    main()
