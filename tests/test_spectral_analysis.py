@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
 from tinystream.stages.max_spectrum import MaxSpectrum
-from tinystream.stages.spectral_analysis import SpectralAnalysis
+from tinystream.stages.spectral_analysis import REFUSED, SpectralAnalysis
 from tinystream.stages.window_filter import WindowFilter
 
 
@@ -157,7 +158,18 @@ def test_a_definition_with_hyphens_is_read_and_its_mistakes_are_shown_at_their_l
 
 
 @pytest.mark.parametrize(("options", "path", "what"), [
-    (dict(analysis_type="Wavelet"), ("analysis_type",), 'analysis_type = "Wavelet" is not here'),
+    (dict(analysis_type="Wavelet", wavelet="sym4"), ("wavelet",), "wavelet = 'sym4' is not here"),
+    (dict(analysis_type="Wavelet", wavelet="DB4"), ("wavelet",), "there is no wavelet 'DB4'"),
+    (dict(analysis_type="Wavelet", wavelet_level=2), ("wavelet_level",), 
+     "wavelet_level = 2 needs windows of 128 samples, 2048 ms, and is given 125"),
+    (dict(analysis_type="Wavelet", wavelet_level=1, input_decimation_ratio=10), ("wavelet_level",),
+     "wavelet_level = 1 needs windows of 64 samples, 10240 ms, and is given 13"),
+    (dict(analysis_type="Wavelet", filter_type="low", filter_cutoff=40.0), ("filter_cutoff",),
+     "cutoff_hz = 40 is not below half the sample rate, 31.25 Hz"),
+    (dict(analysis_type="Wavelet", scale_axes=1e7), ("scale_axes",),
+     "coefficients of wavelet_level = 1 may reach 1.16e+08, and 8388607 is what fits beside an entropy"),
+    (dict(analysis_type="Wavelet", scale_axes=1e-5), ("scale_axes",),
+     "samples that reach 8.19e-05 at most would be told in steps of 5.96e-08, because the kurtosis of 66 values beside them may reach 66"),
     (dict(fft_length=24), ("fft_length",), "fft_length = 24 is not a power of two"),
     (dict(filter_type="low", filter_cutoff=40.0), ("filter_cutoff",), "cutoff_hz = 40 is not below half the sample rate, 31.25 Hz"),
     (dict(filter_type="low", filter_cutoff=40.0, filter_order=0), ("filter_cutoff",),
@@ -168,6 +180,193 @@ def test_mistakes_are_told_in_the_words_of_the_block(options, path, what):
     with pytest.raises(AppError) as caught:
         SpectralAnalysis(**options).plan(Signal((125,), "int16", Fraction(1), 2.0**-13, unit="g", sample_hz=Fraction(125, 2)))
     assert (caught.value.path, caught.value.what) == (path, what)
+
+
+# --- wavelets -------------------------------------------------------------------------------------------------
+
+
+FEATURES = ("entropy", "zero-cross", "mean-cross", "n5", "n25", "n75", "n95", "median", "mean", "std", "variance", "rms", "skewness",
+            "kurtosis")
+
+
+def daubechies(order: int) -> np.ndarray:
+    """Ten Lectures, section 6.1: the factor with its zeros within the unit circle."""
+    h = np.ones(1)
+    for _ in range(order):
+        h = np.convolve(h, [1, 1])
+    for y in np.roots([comb(order - 1 + k, k) for k in range(order)][::-1]):
+        z = np.roots([1, 4 * y - 2, 1])
+        h = np.convolve(h, [1, -z[np.abs(z).argmin()]])
+    return np.real(h) * np.sqrt(2) / np.real(h).sum()
+
+
+def wavedec(x: np.ndarray, order: int, levels: int) -> list[np.ndarray]:
+    """a_L, d_L, …, d_1: convolved with what the mirrors of both ends show."""
+    h, parts = daubechies(order), []
+    low, high = h[::-1], h * (-1) ** np.arange(1, len(h) + 1)
+    for _ in range(levels):
+        seen = np.pad(x, len(h) - 1, mode="symmetric")
+        parts.insert(0, np.convolve(seen, high, "valid")[1::2])
+        x = np.convolve(seen, low, "valid")[1::2]
+    return [x, *parts]
+
+
+def nearest(ordered: np.ndarray, percent: int) -> float:
+    return ordered[int((len(ordered) - 1) * percent / 100 + 0.5)]
+
+
+def told(x: np.ndarray) -> list[float]:
+    """Of one part of a transform."""
+    mean, ordered = x.mean(), np.sort(x)
+    crossings = [np.count_nonzero(np.diff(x > level)) / len(x) for level in (0, mean)]
+    entropy = scipy.stats.entropy(np.histogram(x, bins=100, density=True)[0])
+    ranks = [nearest(ordered, percent) for percent in (5, 25, 75, 95, 50)]
+    spread = [np.std(x), np.var(x, ddof=1), np.sqrt((x**2).mean())]
+    return [entropy, *crossings, *ranks, mean, *spread, scipy.stats.skew(x), scipy.stats.kurtosis(x)]
+
+
+def coefficients(x, rate_hz, *, scale=1.0, ratio=1, kind="none", cutoff=3.0, order=6, wavelet=4, level=1):
+    """Of one axis, as the published text has them."""
+    x = np.asarray(x, np.float64) * scale
+    for r in {1: [], 3: [3], 10: [10]}[ratio]:
+        sos = scipy.signal.cheby1(8, 0.05, 0.8 / r, output="sos")
+        x = scipy.signal.sosfilt(sos, x, zi=scipy.signal.sosfilt_zi(sos) * x[0])[0][::r]
+        rate_hz /= r
+    if kind != "none" and order:
+        x = scipy.signal.sosfilt(scipy.signal.butter(order, cutoff, btype=kind, fs=rate_hz, output="sos"), x)
+    return wavedec(x - x.mean(), wavelet, level)
+
+
+def doubts(x: np.ndarray, off: float) -> tuple[int, int, int]:
+    """How many values may lie on the other side of an edge of a bin, of 0 and of the mean, where each may be off by so much."""
+    step = np.ptp(x) / 100
+    from_edge = np.abs((x - x.min()) / step - np.rint((x - x.min()) / step)) * step
+    return tuple(np.count_nonzero(away <= 2 * off) for away in (from_edge, np.abs(x), np.abs(x - x.mean())))
+
+
+def check(row: np.ndarray, parts: list[np.ndarray], count: float, off: float) -> dict[str, float]:
+    """The features of one axis against those of published coefficients, which may be off by so much; what they were off by."""
+    assert len(row) == 14 * len(parts)
+    worst = dict.fromkeys(FEATURES, 0.0)
+    for got, x in zip(row.reshape(-1, 14), parts, strict=True):
+        want, n = told(x), len(x)
+        edges, zeros, means = doubts(x, off)
+        edges -= 2                                          # the least and the greatest, which lie where they lie
+        assert got[0] == pytest.approx(want[0], abs=3e-4 + edges * (np.log(n) + 1) / n)
+        assert got[1] == pytest.approx(want[1], abs=count + 2 * zeros / n)
+        assert got[2] == pytest.approx(want[2], abs=count + 2 * means / n)
+        assert got[3:12] == pytest.approx(want[3:12], rel=1e-4, abs=2 * count + off)
+        assert got[12:] == pytest.approx(want[12:], rel=1e-3, abs=2e-3)
+        worst = {name: max(worst[name], abs(a - b)) for name, a, b in zip(FEATURES, got, want)}
+    return worst
+
+
+def waveletted(ours: dict, windows: np.ndarray, rate_hz: float = 62.5, scale: float = 4 * 2.0**-15) -> tuple[np.ndarray, Signal]:
+    """(real features, y) of windows [n, length, axes]."""
+    x = Signal(windows.shape[1:], "int16", Fraction(1), scale, unit="g", sample_hz=Fraction(rate_hz))
+    plan = plan_stage("analysis", SpectralAnalysis(analysis_type="Wavelet", **ours), x)
+    y = plan.steps[-1].y
+    return y.real(Engine(plan).push(windows)[len(plan.steps) - 1].y), y
+
+
+WAVELETS = [
+    (dict(), dict()),
+    (dict(wavelet="haar", wavelet_level=2), dict(wavelet=1, level=2)),
+    (dict(wavelet="db2", wavelet_level=5), dict(wavelet=2, level=5)),
+    (dict(wavelet="db7", wavelet_level=3, scale_axes=9.81), dict(wavelet=7, level=3, scale=9.81)),
+    (dict(wavelet="db10", wavelet_level=4, filter_type="high", filter_cutoff=4.0, filter_order=2),
+     dict(wavelet=10, level=4, kind="high", cutoff=4.0, order=2)),
+    (dict(wavelet_level=3, filter_type="low", filter_cutoff=8.0), dict(level=3, kind="low", cutoff=8.0)),
+    (dict(wavelet_level=2, filter_type="low", filter_cutoff=8.0, filter_order=0), dict(level=2)),
+    (dict(wavelet_level=2, input_decimation_ratio=3, wavelet="db3"), dict(level=2, ratio=3, wavelet=3)),
+]
+
+
+def allowed(ours: dict) -> float:
+    """What a coefficient may be off by, in parts of the greatest sample."""
+    filtered = "input_decimation_ratio" in ours or ("filter_type" in ours and ours.get("filter_order", 6))
+    return 2.0**-18 if filtered else 2.0**-26
+
+
+@pytest.mark.parametrize(("ours", "theirs"), WAVELETS)
+def test_features_of_wavelets_are_those_of_the_published_algorithm(ours, theirs):
+    named = signals(1100, 62.5)
+    got, y = waveletted(ours, np.stack([s for _, s in named], axis=-1)[None])
+    worst = dict.fromkeys(FEATURES, 0.0)
+    for (name, samples), row in zip(named, got[0], strict=True):
+        print(name)
+        off = allowed(ours) * 4 * theirs.get("scale", 1) * 2 ** (theirs.get("level", 1) / 2)
+        parts = coefficients(samples / 8192, 62.5, **theirs)
+        errors = check(row, parts, y.scale, off)
+        if name == "noise" and allowed(ours) < 2.0**-20 and theirs.get("wavelet") != 1:     # of integers haar makes ties
+            assert [doubts(part, off) for part in parts] == [(2, 0, 0)] * len(parts), "nothing is excused here"
+        worst = {key: max(worst[key], e) for key, e in errors.items()}
+    print({key: f"{e:.2g}" for key, e in worst.items()})
+
+
+@pytest.mark.parametrize("order", range(1, 11))
+def test_the_coefficients_of_this_test_are_those_of_pywavelets(order):
+    pywt = pytest.importorskip("pywt", reason="needs PyWavelets: pip install pywavelets")
+    x = np.random.default_rng(order).normal(size=333)
+    for ours, theirs in zip(wavedec(x, order, 3), pywt.wavedec(x, f"db{order}", level=3), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+
+
+@pytest.mark.parametrize("value", [0, 8192, -32768])
+def test_what_does_not_move_has_features_of_zero(value):
+    got, _ = waveletted(dict(wavelet_level=3), np.full((1, 256, 2), value, np.int16))
+    assert got.tolist() == [[[0] * 56] * 2]
+
+
+def test_a_step_is_told_where_it_is_not_rounding_that_is_told():
+    """Away from the step all coefficients of haar's details are 0; the published text has its own noise there for longer filters."""
+    x = np.where(np.arange(256) < 101, -4000, 9000).astype(np.int16)
+    got, y = waveletted(dict(wavelet="haar", wavelet_level=2), x[None, :, None])
+    check(got[0, 0], coefficients(x / 8192, 62.5, wavelet=1, level=2), y.scale, 2.0**-24)
+    long, _ = waveletted(dict(wavelet="db4", wavelet_level=2), x[None, :, None])
+    for octave, part in zip(long[0, 0].reshape(-1, 14), coefficients(x / 8192, 62.5, level=2), strict=True):
+        assert octave[3:14] == pytest.approx(told(part)[3:14], rel=1e-3, abs=2e-3)
+
+
+def test_full_scale_saturates_nothing_that_accelerometers_have():
+    rng = np.random.default_rng(1)
+    loud = np.stack([np.where(rng.random(256) < 0.5, 32767, -32768), np.where(np.arange(256) // 4 % 2, 32767, -32768)], axis=-1)
+    got, y = waveletted(dict(wavelet_level=3), loud[None].astype(np.int16), scale=9.81 / 2048)
+    for row, samples in zip(got[0], loud.T, strict=True):
+        check(row, coefficients(samples * 9.81 / 2048, 62.5, level=3), y.scale, 1e-5)
+
+
+def test_a_variance_that_does_not_fit_is_held():
+    x = np.where(np.arange(128) // 2 % 2, 32767, -32768).astype(np.int16)[None, :, None]
+    got, y = waveletted(dict(), x, scale=1.0)
+    assert y.scale == 2.0**-8
+    assert got[0, 0, [10, 24]] == pytest.approx(2.0**23)
+    want = np.concatenate([told(part) for part in coefficients(x[0, :, 0], 62.5)])
+    assert got[0, 0, [9, 11, 23, 25]] == pytest.approx(want[[9, 11, 23, 25]], rel=1e-6)
+
+
+def test_options_of_the_fft_say_nothing_of_wavelets():
+    windows = np.stack([s for _, s in signals(128, 62.5)], axis=-1)[None]
+    plain, _ = waveletted(dict(), windows)
+    np.testing.assert_array_equal(waveletted(dict(extra_low_freq=True, do_log=False, fft_length=64), windows)[0], plain)
+
+
+def test_every_name_of_a_wavelet_is_taken_or_refused():
+    assert (len(REFUSED), len(set(REFUSED))) == (40, 40)
+    x = Signal((64,), "int16", Fraction(1), 2.0**-13, sample_hz=Fraction(100))
+    for name in ("haar", *(f"db{order}" for order in range(1, 11))):
+        SpectralAnalysis(analysis_type="Wavelet", wavelet=name).plan(x)
+    for name in REFUSED:
+        with pytest.raises(AppError, match="is not here"):
+            SpectralAnalysis(analysis_type="Wavelet", wavelet=name).plan(x)
+
+
+def test_what_it_says_is_the_order_of_the_features():
+    x = Signal((128, 3), "int16", Fraction(1), 2.0**-13, sample_hz=Fraction(100))
+    step = SpectralAnalysis(analysis_type="Wavelet", wavelet_level=2).plan(x)[-1]
+    assert step.says == ("entropy, zero-cross, mean-cross, n5, n25, n75, n95, median, mean, std, variance, RMS, skewness, kurtosis of "
+                         "a2, d2, d1 of db4, of each axis")
+    assert step.y.shape == (3, 42)
 
 
 # --- the steps within -----------------------------------------------------------------------------------------
@@ -217,3 +416,18 @@ def test_features_of_recorded_movements_are_those_of_the_published_algorithm(nam
             assert row[1:3] == pytest.approx(shape[1:3], rel=1e-3, abs=2e-3)
             assert row[3:5] == pytest.approx(shape[3:], rel=5e-3, abs=1e-2)
             assert np.abs(row[5:] - power)[power > power.max() - 6].max() <= 0.005
+
+
+@pytest.mark.parametrize("name", ["AvadaKedavra", "Revelio", "LocomotorCharm"])
+@pytest.mark.parametrize(("ours", "theirs"), [
+    *WAVELETS[:2],
+    (dict(wavelet="db6", wavelet_level=2, filter_type="low", filter_cutoff=10.0), dict(wavelet=6, level=2, kind="low", cutoff=10.0)),
+])
+def test_wavelets_of_recorded_movements_are_those_of_the_published_algorithm(name, ours, theirs):
+    rows = np.loadtxt(shared("data", "imu", "magic_wand_charms", "train", f"{name}.csv"), delimiter=",", skiprows=1, usecols=(0, 1, 2))
+    counts = np.clip(np.rint(rows / 4 * 32768), -32768, 32767).astype(np.int16)
+    windows = counts[: len(counts) // 128 * 128].reshape(-1, 128, 3)[:8]
+    got, y = waveletted(ours, windows)
+    for window, axes in zip(windows, got, strict=True):
+        for axis, row in enumerate(axes):
+            check(row, coefficients(window[:, axis] / 8192, 62.5, **theirs), y.scale, allowed(ours) * 8)

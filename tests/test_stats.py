@@ -12,7 +12,7 @@ from tinystream.errors import AppError
 from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
-from tinystream.stages.stats import NAMES, Stats
+from tinystream.stages.stats import NAMES, POWERS, Stats
 
 PLAIN = ("mean", "min", "max", "range", "peak", "mad", "p0", "p1", "p33", "p50", "p97", "p100")
 
@@ -56,10 +56,11 @@ def shapes(n: int, full: int, count: int, seed: int) -> list[np.ndarray]:
     ("mean", -0.5), ("min", -8), ("max", 6), ("range", 14), ("peak", 8), ("mad", 4.5), ("rms", 27**0.5), ("energy", 27),
     ("std", 26.75**0.5), ("hjorth_activity", 26.75),
     ("crest", 8 / 27**0.5), ("zero_crossings", 3), ("mean_crossings", 3), ("p0", -8), ("p50", 0), ("p75", 3),
-    ("p10", -6.2), ("p100", 6),
+    ("p10", -6.2), ("p100", 6), ("n0", -8), ("n50", 2), ("n49", -2), ("n75", 2), ("n84", 6), ("n83", 2), ("n100", 6),
+    ("variance", 107 / 3), ("zero_crossing_rate", 0.75), ("mean_crossing_rate", 0.75),
 ])
 def test_four_values_by_hand(feature, value):
-    assert one(feature, [2, -8, 6, -2], scale=1.0) == pytest.approx(value, rel=2**-20, abs=0.5 if feature == "hjorth_activity" else 2**-15)
+    assert one(feature, [2, -8, 6, -2], scale=1.0) == pytest.approx(value, rel=2**-20, abs=0.5 if feature in POWERS else 2**-15)
 
 
 def test_crossings_count_zero_as_below():
@@ -146,6 +147,30 @@ def test_full_scale_of_the_longest_window_overflows_nothing():
         assert real(("hjorth_mobility",), x, square) == pytest.approx(2, rel=1e-3)
 
 
+@pytest.mark.parametrize("n", [2, 5, 21, 66, 1000])
+def test_the_nearest_sample_is_one_of_them_and_halves_go_up(n):
+    x = np.random.default_rng(n).integers(-32768, 32768, n)
+    for percent in (0, 5, 10, 25, 50, 75, 90, 95, 100):
+        want = np.sort(x)[int((n - 1) * percent / 100 + 0.5)]
+        assert one(f"n{percent}", x.tolist()) * 2**15 == want
+
+
+def test_variance_is_unbiased_at_every_loudness():
+    for n in (2, 9, 500):
+        for x in shapes(n, 32767, 12, n):
+            got = real(("variance",), window(n), x)[0]
+            assert got == pytest.approx(np.var(x, ddof=1) / 2**30, rel=2e-6, abs=2.0**-29)
+
+
+def test_a_scale_that_is_told_holds_what_does_not_fit():
+    x = np.where(np.arange(64) % 2, 32767, -32768)
+    told = Stats(features=("variance", "kurtosis", "n100"), scale=2.0**-29)
+    plan = plan_stage("stats", told, window(64, scale=2.0**-12))
+    y = Engine(plan).push(x.astype(np.int16)[None])[0].y[0]
+    assert y[0] == y[2] == 2**31 - 1
+    assert plan.steps[0].y.real(y)[1] == pytest.approx(-2, abs=1e-4)
+
+
 # --- shape, scale, mistakes -----------------------------------------------------------------------------------
 
 
@@ -182,6 +207,9 @@ def test_the_scale_is_the_finest_power_of_two_that_fits_all():
     (("p101",), window(9), ("features", 0), "'p101' is no percentile", "p0 to p100"),
     (("p05",), window(9), ("features", 0), "stage 'stats' knows no feature 'p05'", None),
     (("percentile",), window(9), ("features", 0), "stage 'stats' knows no feature 'percentile'", None),
+    (("n101",), window(9), ("features", 0), "'n101' is no percentile", "n0 to n100"),
+    (("variance",), window(1), ("features", 0), "'variance' needs 2 samples or more, and is given 1",
+     "hjorth_activity, which is divided by n"),
     (("hjorth_mobility",), window(2), ("features", 0), "'hjorth_mobility' needs 3 samples or more, and is given 2", "a longer frame"),
     (("rms", "energy"), window(9, scale=10.0), ("features", 0),
      "'rms' would be told in steps of 64, because 'energy' beside it reaches 1.07e+11", "'energy' in a stage 'stats' of its own"),
@@ -195,3 +223,10 @@ def test_mistakes_say_what_and_what_instead(features, x, path, what, help_):
         Stats(features=features).plan(x)
     assert (caught.value.path, caught.value.what) == (path, what)
     assert help_ is None or (caught.value.help or "") == help_
+
+
+def test_a_scale_too_coarse_for_a_feature_is_refused():
+    with pytest.raises(AppError) as caught:
+        Stats(features=("variance", "kurtosis"), scale=0.5).plan(window(9))
+    assert (caught.value.path, caught.value.what, caught.value.help) == (
+        ("scale",), "scale = 0.5 is too coarse for 'kurtosis'", "scale = 0.015625")

@@ -27,11 +27,11 @@ that can be, counts as that.  Beside wavelets' variances y counts no coarser tha
 
 Against the published algorithm in float64, for windows of one count of RMS or more: RMS within 0.1 % or 2 counts of y, skewness and
 kurtosis within 0.1 % or 0.002, spectral skewness and kurtosis within 0.5 % or 0.01, logarithms of powers within 0.005 where a power is
-no less than a millionth of the greatest (tests/test_spectral_analysis.py measures each).  Of wavelets: coefficients within 2**-20 of the
-greatest that int16 samples can have, less by what filters round; mean, percentiles, std, RMS and variance within 0.1 % or 2 counts of y
-more than that, skewness and kurtosis within 0.1 % or 0.002, entropy within 0.001.  Crossings and bins of the histogram are those of these
-coefficients, exactly: where a coefficient lies as near to 0, to the mean or to the edge of a bin as it is rounded, one may be another.
-So in parts that should be 0 but for roundings, such as details of a straight line, the published numbers are those of its own noise.
+no less than a millionth of the greatest (tests/test_spectral_analysis.py measures each).  Of wavelets: coefficients of level l within
+2**-26 2**(l / 2) of full scale, 2**-18 2**(l / 2) behind filters or decimation; mean, percentiles, std, RMS and variance within 0.01 % or
+2 counts of y beside that, skewness and kurtosis within 0.1 % or 0.002, entropy within 0.0003.  Crossings and bins of the histogram are
+those of these coefficients, exactly: one that lies nearer than that to 0, to the mean or to the edge of a bin may be counted on the other
+side.  So in parts that should be 0 but for roundings, such as details of a straight line, the published numbers are those of its own noise.
 
 Source: Edge Impulse, processing-blocks, spectral_analysis and common/wavelet, implementation version 4.
 """

@@ -78,7 +78,7 @@ class Stats(Stage):
         "skewness, kurtosis, zero_crossings, mean_crossings, p0 to p100, hjorth_activity, hjorth_mobility, hjorth_complexity, energy, "
         "variance, zero_crossing_rate, mean_crossing_rate, n0 to n100")
     scale: float | None = Field(
-        default=None, gt=FINEST, description="real value of one count of the output, beyond whose 31 bits a feature is held; the finest "
+        default=None, ge=FINEST, description="real value of one count of the output, beyond whose 31 bits a feature is held; the finest "
         "power of two with which all fit where nothing is said")
 
     def plan(self, x: Signal) -> Step:
