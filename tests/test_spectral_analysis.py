@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import scipy.stats
+from corners import same_for_any_input
 from shared import shared
 
 from tinystream.app.kinds import class_of
@@ -343,6 +344,12 @@ def test_a_variance_that_does_not_fit_is_held():
     assert got[0, 0, [10, 24]] == pytest.approx(2.0**23)
     want = np.concatenate([told(part) for part in coefficients(x[0, :, 0], 62.5)])
     assert got[0, 0, [9, 11, 23, 25]] == pytest.approx(want[[9, 11, 23, 25]], rel=1e-6)
+
+
+def test_no_input_is_undefined(tmp_path):
+    x = Signal((64, 2), "int16", Fraction(1), 2.0**-13, unit="g", sample_hz=Fraction(100))
+    cruel = np.random.default_rng(4).choice([-32768, 32767], (100, 64, 2)).astype(np.int16)
+    same_for_any_input(SpectralAnalysis(analysis_type="Wavelet", wavelet="db5"), x, folder=tmp_path, more=[cruel])
 
 
 def test_options_of_the_fft_say_nothing_of_wavelets():
