@@ -10,8 +10,8 @@ y is a_level or d_level, [values] or [values, channels]; each level is a step.
 The integers: taps are divided by S = sum |h| and Q31, so that int32 holds every sum; y.scale is S times that of the level before.  int16
 samples get 16 bits below a count at the first level.  Sums have 62 bits and are rounded once a level.
 
-Source: Mallat, IEEE Trans. PAMI-11 (1989), section III; Daubechies, Ten Lectures on Wavelets, 1992; the mirror, Strang and Nguyen,
-Wavelets and Filter Banks, 1996, section 8.5.
+Source: Mallat, IEEE Trans. PAMI-11 (1989), section III; Daubechies, Ten Lectures on Wavelets, 1992; the mirror, PyWavelets'
+documentation, Signal extension modes, symmetric.
 """
 
 from __future__ import annotations

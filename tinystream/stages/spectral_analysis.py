@@ -134,15 +134,19 @@ class SpectralAnalysis(ScaledBlock):
             at = chain.add(self._filter(), at)
         self._check_length(chain.signal(at))
         at = chain.add(Centre(), at)
-        full_scale, details = 2.0**31 * chain.signal(at).scale, []
+        scale = self._scale(chain.signal(at))
+        octaves: list[list[int]] = []
         for level in range(1, self.wavelet_level + 1):
-            details.append(chain.add(dwt.Dwt(part="detail", wavelet=wavelet), at))
+            detail = chain.add(dwt.Dwt(part="detail", wavelet=wavelet), at)
+            chain.steps[detail] = replace(chain.steps[detail], says=chain.steps[detail].says.replace("d1", f"d{level}", 1))
+            octaves.insert(0, self._octave(chain, detail, scale))        # now, so that a level's memory is free for the next
             at = chain.add(dwt.Dwt(part="approximation", wavelet=wavelet), at)
-            for i, name in ((details[-1], "d"), (at, "a")):
-                chain.steps[i] = replace(chain.steps[i], says=chain.steps[i].says.replace(f"{name}1", f"{name}{level}", 1))
-        scale = self._scale(full_scale, chain.signal(at), chain.signal(details[0]).shape[0])
-        return [chain.add(stage, part) for part in (at, *reversed(details))
-                for stage in (entropy.Entropy(bins=HISTOGRAM, scale=scale), Stats(features=WAVELET_FEATURES, scale=scale))]
+            chain.steps[at] = replace(chain.steps[at], says=chain.steps[at].says.replace("a1", f"a{level}", 1))
+        return [*self._octave(chain, at, scale), *(part for octave in octaves for part in octave)]
+
+    def _octave(self, chain: Chain, at: int, scale: float) -> list[int]:
+        """The steps that tell of one part."""
+        return [chain.add(entropy.Entropy(bins=HISTOGRAM, scale=scale), at), chain.add(Stats(features=WAVELET_FEATURES, scale=scale), at)]
 
     def _wavelet(self) -> dwt.Name:
         if self.wavelet in REFUSED:
@@ -162,13 +166,15 @@ class SpectralAnalysis(ScaledBlock):
                            f"and is given {length}",
                            f"wavelet_level = {(length // 32).bit_length() - 1}" if length >= 64 else "a longer frame")
 
-    def _scale(self, full_scale: float, last: Signal, length: int) -> float:
+    def _scale(self, x: Signal) -> float:
         """Of y: the finest with which coefficients, kurtosis and a variance as that of full scale fit, and MOST at most is asked of it."""
+        h, _ = dwt.filters(self.wavelet)
+        full_scale, length = 2.0**31 * x.scale, (x.shape[0] + h.size - 1) // 2
         loudest = full_scale * 2 ** (self.wavelet_level / 2)
         if loudest > MOST:
             raise AppError(("scale_axes",), f"coefficients of wavelet_level = {self.wavelet_level} may reach {loudest:.3g}, and "
                            f"{MOST:.0f} is what fits beside an entropy", f"scale_axes = {self.scale_axes * MOST / loudest:.3g}")
-        most = min(max(2.0**31 * last.scale, length, loudest**2), MOST)
+        most = min(max(full_scale * np.abs(h).sum() ** self.wavelet_level, length, loudest**2), MOST)
         scale = 2.0 ** -floor(log2((2**31 - 1) / most))
         if scale > full_scale / 2**14:
             raise AppError(("scale_axes",), f"samples that reach {full_scale:.3g} at most would be told in steps of {scale:.3g}, because "
