@@ -352,6 +352,16 @@ def test_no_input_is_undefined(tmp_path):
     same_for_any_input(SpectralAnalysis(analysis_type="Wavelet", wavelet="db5"), x, folder=tmp_path, more=[cruel])
 
 
+@pytest.mark.parametrize("level", [1, 3])
+@pytest.mark.parametrize("scale_axes", [1e-5, 1e7])
+def test_the_scale_that_is_proposed_fits(scale_axes, level):
+    x = Signal((512,), "int16", Fraction(1), 2.0**-13, unit="g", sample_hz=Fraction(125, 2))
+    with pytest.raises(AppError) as caught:
+        SpectralAnalysis(analysis_type="Wavelet", wavelet_level=level, scale_axes=scale_axes).plan(x)
+    proposed = float((caught.value.help or "").removeprefix("scale_axes = "))
+    SpectralAnalysis(analysis_type="Wavelet", wavelet_level=level, scale_axes=proposed).plan(x)
+
+
 def test_options_of_the_fft_say_nothing_of_wavelets():
     windows = np.stack([s for _, s in signals(128, 62.5)], axis=-1)[None]
     plain, _ = waveletted(dict(), windows)

@@ -173,13 +173,13 @@ class SpectralAnalysis(ScaledBlock):
         loudest = full_scale * 2 ** (self.wavelet_level / 2)
         if loudest > MOST:
             raise AppError(("scale_axes",), f"coefficients of wavelet_level = {self.wavelet_level} may reach {loudest:.3g}, and "
-                           f"{MOST:.0f} is what fits beside an entropy", f"scale_axes = {self.scale_axes * MOST / loudest:.3g}")
+                           f"{MOST:.0f} is what fits beside an entropy", f"scale_axes = {self.scale_axes * 0.99 * MOST / loudest:.3g}")
         most = min(max(full_scale * np.abs(h).sum() ** self.wavelet_level, length, loudest**2), MOST)
         scale = 2.0 ** -floor(log2((2**31 - 1) / most))
         if scale > full_scale / 2**14:
             raise AppError(("scale_axes",), f"samples that reach {full_scale:.3g} at most would be told in steps of {scale:.3g}, because "
                            f"the kurtosis of {length} values beside them may reach {length}",
-                           f"scale_axes = {self.scale_axes * 2**14 * scale / full_scale:.3g}")
+                           f"scale_axes = {self.scale_axes * 1.01 * 2**14 * scale / full_scale:.3g}")
         return scale
 
     def _octaves_say(self, x: Signal) -> str:
