@@ -14,14 +14,16 @@ class Misbehaving:
     """Speaks just enough MQTT 3.1.1.  `acknowledges` gives, for each PUBLISH, how many PUBACKs it gets; None: the connection ends instead.
 
     greets:      whether it answers a CONNECT.
+    hates:       ends the connection at each PUBLISH whose payload holds these bytes.
     sends:       bytes that it sends after its greeting, by number of the connection (from 1).
     published:   payloads as they came, by connection.
     """
 
-    def __init__(self, acknowledges=lambda count: 1, greets=True, sends=lambda connection: b""):
+    def __init__(self, acknowledges=lambda count: 1, greets=True, sends=lambda connection: b"", hates=None):
         self.acknowledges = acknowledges
         self.greets = greets
         self.sends = sends
+        self.hates = hates
         self.published: list[list[bytes]] = []
         self._count = 0
 
@@ -62,7 +64,7 @@ class Misbehaving:
         published.append(body[4 + length :])
         self._count += 1
         times = self.acknowledges(self._count)
-        if times is None:
+        if times is None or (self.hates and self.hates in body):
             raise EOFError
         connection.sendall((PUBACK + body[2 + length : 4 + length]) * times)
 

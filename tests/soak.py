@@ -79,7 +79,8 @@ def soak(folder: Path, alerts: int, seed: int, broker_s: tuple[float, float], no
     from brokers import Mosquitto
 
     result, began = Result(), time.monotonic()
-    broker = Mosquitto(folder, "persistence true", f"persistence_location {folder}/", "autosave_interval 0", "max_inflight_messages 0")
+    keeps = ("persistence true", f"persistence_location {folder}/", "autosave_interval 0", "queue_qos0_messages true")
+    broker = Mosquitto(folder, *keeps)
     broker.start()
     subscriber = Collector(broker.port, result)
     subscriber.connected.wait(20)
@@ -109,7 +110,11 @@ def soak(folder: Path, alerts: int, seed: int, broker_s: tuple[float, float], no
 
 
 class Collector:
-    """A subscriber with a session that the broker keeps."""
+    """A subscriber with a session that the broker keeps, at QoS 0.
+
+    It must never write while it reads: with QoS 1 its own acknowledgement to a broker that was just killed fails, and the client then
+    throws away what it has not yet read, though the broker had handed it over before it acknowledged it to the node.
+    """
 
     def __init__(self, port: int, result: Result):
         import paho.mqtt.client as paho
@@ -117,7 +122,7 @@ class Collector:
         self.connected = threading.Event()
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="collector", clean_session=False)
         self.client.reconnect_delay_set(0.05, 0.2)
-        self.client.on_connect = lambda c, u, f, reason, p: c.subscribe("#", qos=1)
+        self.client.on_connect = lambda c, u, f, reason, p: c.subscribe("#", qos=0)
         self.client.on_subscribe = lambda *_: self.connected.set()
         self.client.on_disconnect = lambda *_: self.connected.clear()
         self.client.on_message = lambda c, u, m: result.arrived.append((lambda x: (x["id"], x["n"]))(json.loads(m.payload)))

@@ -150,7 +150,7 @@ def test_every_alert_whose_put_returned_survives_kill_9(path):
 # --- a disk that refuses
 
 
-def test_on_a_full_disk_alerts_are_kept_in_memory_and_go_to_the_disk_when_there_is_room(small_disk, path):
+def test_on_a_full_disk_alerts_are_kept_in_memory_and_go_to_the_disk_when_there_is_room(small_disk):
     path = small_disk / "outbox.db"
     filler = small_disk / "filler"
     outbox = Outbox(path, retry_s=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread
 
 from tinystream.io.delivery import Managed
 from tinystream.node.outbox import Entry, Outbox
@@ -14,6 +14,7 @@ from tinystream.node.topics import Message
 
 WINDOW = 20  # alerts on their way at most
 LOOK_S = 2.0  # how often to look without being woken
+CUTS = 5  # connections that ended on one alert, until it is taken for their cause
 log = logging.getLogger(__name__)
 
 
@@ -23,8 +24,9 @@ class Delivery(Managed):
     write:   the message of an alert.  It should carry entry.id: an alert arrives twice when the connection or the process ended before
              its acknowledgement, and is recognised by that.
     rate:    alerts a second at most; after a quiet time those of one second may go at once.
-    pause_s: first and longest pause before alerts that the broker refused are tried again; they do not hold the others up.
+    pause_s: first and longest pause before alerts that the broker refused are tried again.
 
+    What a broker refuses stays in the outbox and does not hold the others up, even where a broker refuses by ending the connection.
     Order: the first arrivals of alerts are in the order of the outbox, but for those that were refused.
     """
 
@@ -47,7 +49,9 @@ class Delivery(Managed):
         self._after = 0  # the sequence up to which all were published on this connection
         self._of = (0, "")  # connection and identity for which that holds
         self._in_flight: set[int] = set()
-        self._refused = 0  # since the last time from the front
+        self._refused: set[int] = set()  # left out until _again_at
+        self._lost: list[int] = []  # were on their way when the connection ended
+        self._cuts: dict[int, int] = {}  # how many connections ended while this alert was the first on its way
         self._again_at: float | None = None  # when to begin again from the front
         self._pause = pause_s[0]
         self._tokens = max(1.0, rate)
@@ -120,14 +124,29 @@ class Delivery(Managed):
     def _begin_again(self, connection: int) -> None:
         """From the front: on a new connection, where the disk is back with alerts of its own, and for refused ones after a pause."""
         now = (connection, self.outbox.identity)
-        again = self._again_at is not None and time.monotonic() >= self._again_at
-        if now != self._of or again:
-            self._of, self._after, self._again_at, self._refused = now, 0, None, 0
+        if self._again_at is not None and time.monotonic() >= self._again_at:
+            with self._lock:
+                self._refused.clear()
+            self._again_at, self._after = None, 0
+        if now != self._of:
+            self._of, self._after = now, 0
+            self._suspect()
+
+    def _suspect(self) -> None:
+        """Some brokers end the connection instead of refusing: the first alert on its way, time after time, is why."""
+        with self._lock:
+            lost, self._lost = self._lost, []
+            if not lost or self.session.silent:  # a broker that answers nothing has nothing against this one
+                return
+            first = min(lost)
+            cuts = self._cuts[first] = self._cuts.get(first, 0) + 1
+        if cuts >= CUTS:
+            self._failed(first, f"the connection ends whenever alert {first} is sent")
 
     def _publish(self, entry: Entry, connection: int) -> bool:
         """False where the connection is not that one any more."""
         with self._lock:
-            if entry.sequence in self._in_flight:
+            if entry.sequence in self._in_flight or entry.sequence in self._refused:
                 return True
             self._in_flight.add(entry.sequence)
         try:
@@ -146,13 +165,14 @@ class Delivery(Managed):
             self.outbox.acknowledged(sequence)
             self.delivered += 1
             self.delivered_at = time.time()
-            with self._lock:
-                self._in_flight.discard(sequence)
         elif self.session.connection == connection:
             self._failed(sequence, self.session.refusal)
-        else:
-            with self._lock:
-                self._in_flight.discard(sequence)
+        with self._lock:
+            self._in_flight.discard(sequence)
+            if arrived:
+                self._cuts.pop(sequence, None)
+            elif sequence not in self._refused and current_thread() is not self._thread:  # in ours it was never sent
+                self._lost.append(sequence)
         self._wake.set()
 
     def _failed(self, sequence: int, why: str) -> None:
@@ -161,13 +181,14 @@ class Delivery(Managed):
             log.error("the broker refuses an alert: %s", why)
         with self._lock:
             self._in_flight.discard(sequence)
-            self._refused += 1
+            self._refused.add(sequence)
             self.refusal = why
 
     def _at_the_end(self) -> float:
         with self._lock:
             if not self._refused and not self._in_flight:
                 self._pause, self.refusal = self.pause_s[0], ""
+                self._cuts.clear()
             if self._refused and self._again_at is None:
                 self._again_at = time.monotonic() + self._pause
                 self._pause = min(self.pause_s[1], 2 * self._pause)

@@ -30,9 +30,10 @@ class Pending(NamedTuple):
 class Lost(Exception):
     """The end of a connection, in words for people."""
 
-    def __init__(self, what: str, slowly: bool = False):
+    def __init__(self, what: str, slowly: bool = False, silent: bool = False):
         super().__init__(what)
         self.slowly = slowly  # no haste mends it
+        self.silent = silent  # we ended it, for the broker acknowledged nothing
 
 
 class Session(Managed):
@@ -72,6 +73,7 @@ class Session(Managed):
         self.on_connect: list[Callable[[], None]] = []  # called at each connection, once subscriptions are made: births
         self.connection = 0  # number of this connection; 0 while there is none
         self.refusal = ""  # why the broker refused the last message that it refused
+        self.silent = False  # whether the last connection ended because the broker acknowledged nothing
         self._random = random or Random()
         self._where = "the broker"
         self._why = "not yet tried"
@@ -160,7 +162,7 @@ class Session(Managed):
     def _attempt(self) -> tuple[bool, float | None]:
         """One connection from its beginning to its end: whether the next may wait, and since when it was connected."""
         connection: Connection | None = None
-        slowly = False
+        slowly = silent = False
         try:
             definition = self.definition()
             self._where = where(definition)
@@ -168,7 +170,7 @@ class Session(Managed):
             connection.begin()
             self._serve(connection)
         except (Lost, TinystreamError) as e:
-            self._why, slowly = (str(e), e.slowly) if isinstance(e, Lost) else (e.what, True)
+            self._why, slowly, silent = (str(e), e.slowly, e.silent) if isinstance(e, Lost) else (e.what, True, False)
         except (OSError, ValueError) as e:
             self._why = why(e)
         except Exception as e:  # of paho's or ours: an alert-only node goes on
@@ -176,6 +178,8 @@ class Session(Managed):
             self._why = f"unexpected: {type(e).__name__}: {e}"
         finally:
             began = connection.connected_at if connection else None
+            if self.connected:
+                self.silent = silent
             self._end(connection)
         return slowly, began
 
@@ -197,7 +201,7 @@ class Session(Managed):
             if not self.connected and now >= give_up_at:
                 raise Lost(f"accepted the connection, but did not answer within {self.connect_s:g} s")
             if self._overdue(now):
-                raise Lost(f"took a message, but did not acknowledge it within {self.acknowledge_s:g} s")
+                raise Lost(f"took a message, but did not acknowledge it within {self.acknowledge_s:g} s", silent=True)
 
     def _begin(self, connection: Connection) -> None:
         """Connected: subscriptions first, then what the caller wants to tell."""
