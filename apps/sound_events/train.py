@@ -1,10 +1,11 @@
 """From a folder of recordings to the nets of this app, and every figure of its model card.
 
-    train.py DATA                    trains model.tflite and the nets of folds/, prints the figures and those of the float nets
+    train.py DATA --work WORK        trains model.tflite and the nets of folds/, prints the figures and those of the float nets
     train.py DATA --figures          prints the figures of the nets as they are; wants no tensorflow
 
 DATA is a folder with esc10/<class>/*.wav (names of ESC-50: <fold>-<recording>-<take>.wav), background_noise/*.wav,
 speech_commands/*/*.wav and speech_other/*/*.wav, 16 kHz, int16.
+The float nets stay in WORK; one that is there is not trained again.
 Wants tensorflow (Keras 3) beside tinystream.  Seeds are fixed; another version of tensorflow gives other nets, much alike.
 
 Split.  Takes of one recording never part.  Recording n of a class, in the order of its number, is held out by net n % 4; speech goes by
@@ -33,7 +34,7 @@ from tinystream.app.planning import plan
 from tinystream.app.read import load
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Engine
-from tinystream.run.replay import replay
+from tinystream.run.replay import make_engine, replay
 
 HERE = Path(__file__).parent
 ALERTS = ("crying_baby", "dog", "rooster", "sneezing", "crackling_fire")
@@ -44,10 +45,10 @@ FOLDS = 4
 LOUD_DB, QUIET_DB, LOUD_FRAMES = 20, -60, 8     # a frame is loud within 20 dB of its clip's loudest; a window of 8 such has the sound
 ROOM_DBFS, ROOM_S = -70, 1.5    # white noise that lies under each clip, and before and after it
 SNR_DB = 10     # of what is judged in noise
-STEPS, BATCH, RATE = 1200, 64, 3e-3
+STEPS, BATCH, RATE = 1000, 64, 3e-3
 
-Judge = Callable[[np.ndarray], np.ndarray]
-"""Probabilities [windows, labels] of samples, one for each decision of the app."""
+Judge = Callable[[np.ndarray], tuple[np.ndarray, tuple[str, ...]]]
+"""Of samples: probabilities [decisions, labels], and the labels of the alerts; a float net has no detector, and gives none."""
 
 
 class Clip(NamedTuple):
@@ -67,13 +68,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("data", type=Path, help="folder with esc10, background_noise, speech_commands and speech_other")
     options.add_argument("--figures", action="store_true", help="train nothing: the figures of the nets as they are")
-    options.add_argument("--only", type=int, help="train the net of one fold, and print nothing; 4 is model.tflite")
+    options.add_argument("--work", type=Path, help="folder for the float nets")
+    options.add_argument("--only", type=int, choices=range(FOLDS + 1), help="train one net, and print nothing; 4 is model.tflite")
     told = options.parse_args()
+    if not (told.figures or told.work):
+        options.error("--figures, or --work and a folder")
     clips = read(told.data)
     if told.only is not None:
-        train(clips, told.only)
+        trained(clips, told.only, told.work)
         return
-    floats = None if told.figures else [train(clips, fold) for fold in range(FOLDS + 1)][:FOLDS]
+    floats = None if told.figures else [trained(clips, fold, told.work) for fold in range(FOLDS + 1)][:FOLDS]
     for name, figure in figures(clips, floats).items():
         print(f"| {name} | {figure} |")
 
@@ -140,19 +144,19 @@ def textbook(samples: np.ndarray) -> np.ndarray:
     return y
 
 
-def app_of(net: Path) -> Plan:
+def device(net: Path) -> Judge:
     """The app with another net."""
     app = load(HERE)
-    return plan(app.model_copy(update=dict(model=Model(str(net), labels=LABELS))), HERE)
+    app = plan(app.model_copy(update=dict(model=Model(str(net), labels=LABELS))), HERE)
+    engine = make_engine(app)
+    assert app.scores is not None, "it has a detector"
+    scores = app.steps[app.scores]
 
+    def judge(samples: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        trace = replay(app, engine, samples, keep="scores")
+        return scores.y.real(trace.outputs[scores.name].y).reshape(-1, len(LABELS)), tuple(event.label for event in trace.events)
 
-def device(app: Plan) -> Judge:
-    def probabilities(samples: np.ndarray) -> np.ndarray:
-        assert app.scores is not None, "it has a detector"
-        y = Engine(app).push(blocks(samples), want={app.scores})[app.scores].y
-        return app.steps[app.scores].y.real(y).reshape(-1, len(LABELS))
-
-    return probabilities
+    return judge
 
 
 def windows(x: np.ndarray) -> np.ndarray:
@@ -175,9 +179,21 @@ def power(x: np.ndarray) -> np.ndarray:
 # --- training -------------------------------------------------------------------------------------------------
 
 
-def train(clips: list[Clip], fold: int) -> Judge:
-    """Trains, writes the int8 net, and gives the float one.  fold = FOLDS: on everything."""
+def trained(clips: list[Clip], fold: int, work: Path) -> Judge:
+    """The float net of a fold, which is trained, and written in int8 too, where it is not there yet.  fold = FOLDS: on everything."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    path = work / f"{fold}.npz"
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        np.savez(path, *train(clips, fold))
+    model = net()
+    model.set_weights(list(np.load(path).values()))
+    plain = in_decibels(model)
+    return lambda samples: (plain(windows(textbook(samples))[..., None].astype(np.float32), training=False).numpy(), ())
+
+
+def train(clips: list[Clip], fold: int) -> list[np.ndarray]:
+    """Trains, writes the int8 net, and gives the weights."""
     import keras
     import tensorflow as tf
 
@@ -206,7 +222,7 @@ def train(clips: list[Clip], fold: int) -> Judge:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(int8(plain, np.concatenate([draw.batch()[0] for _ in range(8)])))
     print(f"{path.name}: {path.stat().st_size} bytes, {plain.count_params()} parameters, loss {np.mean(losses[-50:]):.3f}", flush=True)
-    return lambda samples: plain(windows(textbook(samples))[..., None].astype(np.float32), training=False).numpy()
+    return model.get_weights()
 
 
 def net():
@@ -386,23 +402,21 @@ def streams(clips: list[Clip]) -> list[Clip]:
     return found
 
 
-def heard(clip: Clip, samples: np.ndarray, judge: Judge, app: Plan | None) -> Heard:
+def heard(clip: Clip, samples: np.ndarray, judge: Judge) -> Heard:
     """Windows of a sound count where they hold it, by the quiet recording; those of anything else always do."""
-    scores = judge(samples)
+    scores, alerts = judge(samples)
     count = loud(features(in_room(clip) if clip.label != "other" else samples))[::EVERY][: len(scores)]
     counted = count >= min(LOUD_FRAMES, count.max()) if clip.label != "other" else np.ones(len(count), bool)
-    alerts = tuple(event.label for event in replay(app, Engine(app), samples).events) if app else ()
     return Heard(clip, scores[counted].argmax(axis=1), int(scores[counted].mean(axis=0).argmax()), alerts, len(samples) / RATE_HZ)
 
 
 def figures(clips: list[Clip], floats: list[Judge] | None = None) -> dict[str, str]:
     """Of the nets of folds/, each on what it has not heard; and of the float nets, where they have just been trained."""
     sounds, others = [clip for clip in clips if clip.label != "other"], streams(clips)
-    apps = [app_of(Path(f"folds/{fold}.tflite")) for fold in range(FOLDS)]
-    judges = [device(app) for app in apps]
-    clean = [heard(c, in_room(c), judges[c.fold], apps[c.fold]) for c in sounds]
-    noisy = [heard(c, in_noise(c, clips), judges[c.fold], apps[c.fold]) for c in sounds]
-    rest = [heard(c, c.samples, judges[c.fold], apps[c.fold]) for c in others]
+    judges = [device(Path(f"folds/{fold}.tflite")) for fold in range(FOLDS)]
+    clean = [heard(c, in_room(c), judges[c.fold]) for c in sounds]
+    noisy = [heard(c, in_noise(c, clips), judges[c.fold]) for c in sounds]
+    rest = [heard(c, c.samples, judges[c.fold]) for c in others]
     told = {}
     for label in ALERTS:
         told[label] = of_label([h for h in clean if h.clip.kind == label])
@@ -462,7 +476,7 @@ def beside_floats(clean: list[Heard], rest: list[Heard], floats: list[Judge]) ->
     """The same windows and clips by the float nets, on features in float64."""
     told = {}
     for name, found in (("all five", clean), ("else", rest)):
-        other = [heard(h.clip, in_room(h.clip) if name == "all five" else h.clip.samples, floats[h.clip.fold], None) for h in found]
+        other = [heard(h.clip, in_room(h.clip) if name == "all five" else h.clip.samples, floats[h.clip.fold]) for h in found]
         counts = [sum(int((h.windows == LABELS.index(h.clip.label)).sum()) for h in some) for some in (found, other)]
         total = sum(len(h.windows) for h in found)
         same = sum(int((a.windows == b.windows).sum()) for a, b in zip(found, other))
