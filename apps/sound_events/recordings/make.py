@@ -2,13 +2,13 @@
 
     python apps/sound_events/recordings/make.py          the same bytes each time
 
-    nursery.flac     a baby that cries, and a tone and a knock that nobody is to be told of
-    yard.flac        a dog that barks
+    nursery.flac     a baby that cries, and knocks that nobody is to be told of
+    study.flac       two sneezes
     stove.flac       a fire that crackles
 
-Nothing in them was recorded.  A cry and a bark are harmonics of a gliding pitch through three resonances, with breath in them; a fire is
-clicks at random moments, each a burst of noise that rings off.  They are caricatures: that the app tells them apart says that its parts
-work together, and nothing of how well it hears.
+Nothing in them was recorded.  A cry is harmonics of a gliding pitch through three resonances, with breath in it; a sneeze is a burst of
+air; a fire is clicks at random moments, each a burst of noise that rings off.  They are caricatures: that the app tells them apart says
+that its parts work together, and nothing of how well it hears.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ STEP = 8        # counts between two values, so that files are small; another li
 
 # seconds into the recording, what, how long the whole recording is
 RECORDINGS = {
-    "nursery": (9.0, [(0.5, "tone"), (2.5, "crying_baby"), (8.0, "knock")]),
-    "yard": (6.0, [(1.5, "dog")]),
+    "nursery": (9.0, [(1.2, "knock"), (1.6, "knock"), (2.5, "crying_baby"), (8.0, "knock")]),
+    "study": (6.0, [(1.5, "sneezing"), (3.6, "sneezing")]),
     "stove": (6.0, [(1.0, "crackling_fire")]),
 }
-TOLD = ("crying_baby", "dog", "crackling_fire")
+TOLD = ("crying_baby", "sneezing", "crackling_fire")
 
 
 def main() -> None:
@@ -62,14 +62,12 @@ def cry(rng: np.random.Generator) -> np.ndarray:
     return 0.3 * np.concatenate(cries[:-1])
 
 
-def bark(rng: np.random.Generator) -> np.ndarray:
-    """Four barks of a sixth of a second."""
-    barks = []
-    for _ in range(4):
-        pitch = np.array([330, 620, 560, 380, 300]) * rng.uniform(0.95, 1.05)
-        one = voice(rng, pitch, 0.17, [(900, 500), (1600, 600), (2900, 1200)], breath=0.35, attack_s=0.012)
-        barks += [one, silence(rng.uniform(0.3, 0.45))]
-    return 0.5 * np.concatenate(barks[:-1])
+def sneeze(rng: np.random.Generator) -> np.ndarray:
+    """Breath drawn in, a burst of air, and what is left of it."""
+    t = np.arange(round(0.9 * RATE_HZ)) / RATE_HZ
+    drawn = 0.03 * np.clip(t / 0.35, 0, 1) * (t < 0.4)
+    burst = np.where(t > 0.45, np.exp(-(t - 0.45) / 0.09) + 0.05 * np.exp(-(t - 0.45) / 0.2), 0)
+    return 0.2 * (drawn + burst) * sosfilt(butter(2, (1200, 6500), "bandpass", fs=RATE_HZ, output="sos"), rng.standard_normal(len(t)))
 
 
 def crackle(rng: np.random.Generator) -> np.ndarray:
@@ -82,12 +80,6 @@ def crackle(rng: np.random.Generator) -> np.ndarray:
     x = sosfilt(butter(2, 700, "highpass", fs=RATE_HZ, output="sos"), np.clip(x, -8, 8))
     roar = sosfilt(butter(1, 400, "lowpass", fs=RATE_HZ, output="sos"), rng.standard_normal(count))
     return 0.04 * x + 0.004 * roar
-
-
-def tone(rng: np.random.Generator) -> np.ndarray:
-    """A second of 1 kHz, as an oven gives it."""
-    t = np.arange(RATE_HZ) / RATE_HZ
-    return 0.05 * np.sin(2 * np.pi * 1000 * t) * np.minimum(1, np.minimum(t, 1 - t) / 0.02)
 
 
 def knock(rng: np.random.Generator) -> np.ndarray:
@@ -116,7 +108,7 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * RATE_HZ))
 
 
-SOUNDS = dict(crying_baby=cry, dog=bark, crackling_fire=crackle, tone=tone, knock=knock)
+SOUNDS = dict(crying_baby=cry, sneezing=sneeze, crackling_fire=crackle, knock=knock)
 
 
 if __name__ == "__main__":
