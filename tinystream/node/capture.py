@@ -56,7 +56,8 @@ class Kept:
 class PreRoll:
     """push() every block; alert() for an event of a block that was pushed; close() writes what is not complete.
 
-    As much as two captures take is held in memory, and with a duty cycle a window beside.  Nothing here ends an app: what cannot be written is logged and counted in `failed`.
+    As much as two captures take is held in memory, and with a duty cycle a window beside.  Nothing here ends an app: what cannot be written
+    is logged and counted in `failed`.
 
     settings: hash of those that hold; the service keeps it up to date.
     want:     the step whose outputs push() wants beside the blocks, where features are kept.
