@@ -15,6 +15,7 @@ from tinystream.errors import RecordingError
 WAIT_S = 0.2  # for the next bytes; Ctrl-C is heard so soon
 MOST = 4096  # bytes at once
 PAUSE_S = (0.25, 15.0)  # first and longest pause before a port is tried again
+UNTRIED = "not yet open"
 FRESH_S = 1.0  # what comes so soon after a port has opened may have waited in the node
 
 
@@ -68,7 +69,7 @@ class Line:
         self, port: str, baud: int, tell: Callable[[str], None] = lambda text: None, pause_s: tuple[float, float] = PAUSE_S
     ):
         self.name, self.port, self.baud, self.tell, self.pause_s = port, port, baud, tell, pause_s
-        self.state = "not yet open"
+        self.state = UNTRIED
         self._line: Any = None
         self._adapter: Adapter | None = None
         self._ended = Event()
@@ -92,9 +93,9 @@ class Line:
                 before = self._read_at or opened_at
                 raw = self._read()
             except RecordingError as error:
-                if self.state != error.what:
-                    self.state = error.what
+                if self.state in ("open", UNTRIED):  # the first word of an outage is enough
                     self.tell(f"{error.what}; waits for it to come back")
+                self.state = error.what
                 self._ended.wait(pause_s)
                 pause_s = min(self.pause_s[1], 2 * pause_s)
                 continue

@@ -69,7 +69,7 @@ class Bridge(Managed):
         self.silent_s, self.app, self.plan, self.heartbeat_s = silent_s, app, plan, heartbeat_s
         self.definition = (app and app.node) or Node()
         self.topics = Topics(f"tinystream/{level(name)}/listen")
-        self.states: dict[str, str] = {}  # of ports
+        self._states: dict[str, str] = {}  # of ports
         self.outbox = Outbox(folder / "outbox.sqlite", self.definition.outbox_alerts, self.definition.outbox_keeps)
         self.session = Session(broker, Message(self.topics.availability, b"offline", retain=True))
         self.delivery = Delivery(self.outbox, self.session, self._message, self.definition.alerts_per_s)
@@ -134,6 +134,16 @@ class Bridge(Managed):
             "outbox": self.outbox.status, "delivered": self.delivery.delivered, "delivery": self.delivery.state,
             "nodes": [remote.name for remote in self.remotes], "ports": dict(self.states),
         }  # fmt: skip
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Of ports, each "open" or why it is not, as whoever reads them says."""
+        return self._states
+
+    @states.setter
+    def states(self, states: dict[str, str]) -> None:
+        if states != self._states:
+            self._states, self._told_at = states, float("-inf")
 
     # --- what is published
 
