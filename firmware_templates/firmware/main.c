@@ -7,6 +7,9 @@
 #include "ts_core.h"
 #include "ts_record.h"
 #include "ts_self_test.h"
+#ifdef TS_TELLS_SAMPLES
+#include "ts_command.h"
+#endif
 
 #include <string.h>
 
@@ -225,6 +228,77 @@ static void look_after_learnt(void)
 }
 
 #endif
+#ifdef TS_TELLS_SAMPLES
+/* --- samples, for who has asked: never by itself, and for a minute at most ------------------------------------ */
+
+static struct {
+    struct ts_command command;
+    ts_sample block[TS_SAMPLES];            /* a copy: the source fills the buffer again before all of it has left */
+    uint32_t left, told;                    /* blocks */
+} recording;
+
+/* The marker around samples: begun, with what they are, or ended. */
+static void tell_recording(bool ended_now, uint32_t blocks)
+{
+    struct ts_record record = ts_record(TS_RECORD_RECORDING, node.sequence++);
+    ts_put(&record, ended_now, 1);
+    ts_put(&record, heard(), 8);
+    ts_put(&record, blocks, 4);
+    ts_put(&record, TS_SAMPLE_HZ_NUMERATOR, 4);
+    ts_put(&record, TS_SAMPLE_HZ_DENOMINATOR, 4);
+    ts_put(&record, TS_MOMENTS, 4);
+    ts_put(&record, TS_SAMPLES / TS_MOMENTS, 4);
+    ts_put(&record, sizeof(ts_sample), 1);
+    send(&record);
+}
+
+static void end_recording(void)
+{
+    if (recording.left != 0) {
+        recording.left = 0;
+        tell_recording(true, recording.told);
+    }
+}
+
+static void look_for_commands(void)
+{
+    uint8_t bytes[16];
+    const uint32_t count = board_read(bytes, sizeof bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t blocks = 0;
+        if (ts_command(&recording.command, bytes[i], &blocks)) {
+            end_recording();
+            recording.told = 0;
+            recording.left = blocks < TS_STATUS_BLOCKS ? blocks : TS_STATUS_BLOCKS;
+            if (blocks != 0) {
+                tell_recording(false, recording.left);
+            }
+        }
+    }
+}
+
+/* The block that was copied, in as many records as it takes. */
+static void tell_samples(void)
+{
+    const uint32_t most = (TS_RECORD_BYTES - 17) / sizeof(ts_sample);
+    for (uint32_t at = 0; at < TS_SAMPLES; at += most) {
+        struct ts_record record = ts_record(TS_RECORD_SAMPLES, node.sequence++);
+        ts_put(&record, heard() - TS_MOMENTS, 8);
+        ts_put(&record, at, 4);
+        for (uint32_t i = at; i < at + most && i < TS_SAMPLES; i++) {
+            ts_put(&record, (uint64_t)recording.block[i], sizeof(ts_sample));
+        }
+        send(&record);
+    }
+    recording.told++;
+    if (recording.left == 1) {
+        end_recording();
+    } else {
+        recording.left--;
+    }
+}
+
+#endif
 /* --- time ---------------------------------------------------------------------------------------------------- */
 
 /* Ticks since the last call, added to the sum: often enough that 32 bits do not wrap between two calls. */
@@ -276,6 +350,13 @@ static void listen(uint64_t begin, uint32_t blocks)
 #ifdef TS_LEARNS
         look_after_learnt();
 #endif
+#ifdef TS_TELLS_SAMPLES
+        look_for_commands();
+        const bool told = recording.left != 0;
+        if (told) {
+            memcpy(recording.block, buffers[(taken - 1) & 1], sizeof recording.block);
+        }
+#endif
 #ifdef TS_MARKER
         board_marker(true);
 #endif
@@ -289,6 +370,11 @@ static void listen(uint64_t begin, uint32_t blocks)
         for (int i = 0; i < events; i++) {
             tell_alert(&event[i], torn);
         }
+#ifdef TS_TELLS_SAMPLES
+        if (told) {
+            tell_samples();
+        }
+#endif
         if (node.late + node.lost != node.told && (node.told == 0 || node.blocks - node.told_at >= TS_STATUS_BLOCKS / 16)) {
             tell_overrun();
         }
@@ -343,6 +429,9 @@ int main(void)
     }
 #ifdef TS_LEARNS
     save_learnt();
+#endif
+#ifdef TS_TELLS_SAMPLES
+    end_recording();
 #endif
     tell_status();
     board_deep_sleep(0);                    /* when all has left */

@@ -54,6 +54,11 @@ size_t board_load_learnt(uint8_t *bytes, size_t most);
 void board_save_learnt(const uint8_t *bytes, size_t count);
 #endif
 
+#ifdef TS_TELLS_SAMPLES
+/* What has come in over the line, at most so many bytes; gives how many, and waits for none.  Called before each block. */
+uint32_t board_read(uint8_t *bytes, uint32_t most);
+#endif
+
 /* --- what the board calls ------------------------------------------------------------------------------------ */
 
 /* The next of the two buffers is full. */

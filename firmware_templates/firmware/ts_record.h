@@ -22,6 +22,8 @@ enum ts_record_kind {
     TS_RECORD_STATUS    = 5,
     TS_RECORD_CYCLES    = 6,
     TS_RECORD_LEARNT    = 7,
+    TS_RECORD_RECORDING = 8,
+    TS_RECORD_SAMPLES   = 9,
 };
 
 struct ts_record {

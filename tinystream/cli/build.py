@@ -19,7 +19,7 @@ from tinystream.firmware.board import Board, boards, find_board
 from tinystream.firmware.cross import cross_compiler
 from tinystream.firmware.flash_files import flash_suffix, write_flash_file
 from tinystream.firmware.image import Image
-from tinystream.firmware.project import build_project, check_board, write_project
+from tinystream.firmware.project import build_project, check_board, check_recording, write_project
 from tinystream.firmware.sizes import Need, exactly, found, too_much
 from tinystream.firmware.stack import firmware_stack
 
@@ -50,6 +50,9 @@ def build(
     compiler: Annotated[CompilerChoice | None, typer.Option(help="zig (from pip) if installed, else GCC for the board's core")] = None,
     optimise: Annotated[OptimiseChoice, typer.Option(help="for size or speed")] = OptimiseChoice.speed,
     bench: Annotated[bool, typer.Option("--bench", help="firmware that also tells the cycles of each step")] = False,
+    recording: Annotated[
+        bool, typer.Option("--recording", help="firmware that tells samples to who asks over its line; without, none can")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the app as firmware of a board, and compile it.
@@ -58,18 +61,20 @@ def build(
     """
     plan, target = plan_file(app), find_board(board_name(app, board))
     check_board(plan, target)
+    if recording:
+        check_recording(target)
     with_compiler = cross_compiler(compiler and compiler.value, target.riscv) if target.core != "host" else None
     least = exactly(plan, target) if with_compiler else None
     if least:
         check_fit(app, least, target)
     project = write_project(plan, target, out)
-    more = ("-DTS_BENCH",) if bench else ()
+    more = (*(("-DTS_BENCH",) if bench else ()), *(("-DTS_TELLS_SAMPLES",) if recording else ()))
     program = build_project(plan, target, with_compiler, optimise.value, more, project)
     path = out / f"{plan.name}.elf"
     with writing(path, "--out another folder"):
         shutil.copy(program, path)
     image = Image(path) if with_compiler else None
-    if with_compiler and least and image and not bench:
+    if with_compiler and least and image and not (bench or recording):
         check_fit(app, found(plan, least, image, f"{with_compiler.name} {optimise.value}"), target)
     paths, suffix = [path], flash_suffix(target)
     if suffix:

@@ -27,6 +27,7 @@ from tinystream.io.mqtt import resolve
 from tinystream.io.records import Cycles, Hello, Reader
 from tinystream.io.serial_line import Line, Piece
 from tinystream.node.bridge import SILENT_S, TOPIC, Bridge
+from tinystream.node.recorder import MOST_S, Recorder
 from tinystream.node.remote import Remote
 from tinystream.node.topics import node_name
 from tinystream.run.live import ended_by_signal, uninterrupted
@@ -59,6 +60,10 @@ def listen(
         Path | None, typer.Option("--state", metavar="FOLDER", help="where alerts wait for the broker; else below ~/.local/state")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="what this bridge calls itself; else as the computer is called")] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE.wav", help="ask the node for its raw samples (`build --recording`), and end with them")
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.001, max=MOST_S, help="of --record")] = 10,
     silent_s: Annotated[float, typer.Option("--silent-s", min=1, help="a node that was not heard for so long is offline")] = SILENT_S,
 ) -> None:
     """Read the records of nodes, until their lines end or Ctrl-C.
@@ -72,6 +77,10 @@ def listen(
     remotes = [Remote(port, given, baud, plan) for port, given in map(named, sources)]
     if len({remote.port for remote in remotes}) < len(remotes):
         raise typer.BadParameter("a port is given twice")
+    lines = {remote.port: Line(remote.port, baud, tell) for remote in remotes if is_port(remote.port)}
+    if record and (len(remotes) > 1 or not lines):
+        raise typer.BadParameter("--record is of one serial port")
+    recorder = Recorder(record, seconds, lines[remotes[0].port].write, tell) if record else None
     measured: list[Cycles] = []
     with ExitStack() as stack:
         stack.callback(summary, remotes)
@@ -83,13 +92,15 @@ def listen(
                 silent_s=silent_s, app=definition, plan=plan,
             )  # fmt: skip
             stack.enter_context(bridge)
-        for remote, piece in pieces(remotes, baud, bridge, stack):
-            take(remote, piece, bridge, measured)
+        for remote, piece in pieces(remotes, lines, bridge, stack):
+            take(remote, piece, bridge, measured, recorder)
+            if recorder and recorder.done:
+                break
     if cycles:
         write_cycles(cycles, remotes, measured)
 
 
-def take(remote: Remote, piece: Piece | None, bridge: Bridge | None, measured: list[Cycles]) -> None:
+def take(remote: Remote, piece: Piece | None, bridge: Bridge | None, measured: list[Cycles], recorder: Recorder | None) -> None:
     """What came, or that a moment has gone by."""
     with uninterrupted():
         for told in remote.take(piece) if piece else ():
@@ -99,9 +110,13 @@ def take(remote: Remote, piece: Piece | None, bridge: Bridge | None, measured: l
                 measured.append(told.record)
             if bridge:
                 bridge.take(remote, told)
+            if recorder:
+                recorder.take(told.record, remote.name)
             print(json.dumps(told.as_dict), flush=True)
     if bridge:
         bridge.tick()
+    if recorder:
+        recorder.ask()
 
 
 def named(source: str) -> tuple[str, str]:
@@ -134,17 +149,18 @@ def state_folder() -> Path:
 # --- where bytes come from --------------------------------------------------------------------------------------------------
 
 
-def pieces(remotes: Sequence[Remote], baud: int, bridge: Bridge | None, stack: ExitStack) -> Iterator[tuple[Remote, Piece | None]]:
+def pieces(
+    remotes: Sequence[Remote], lines: dict[str, Line], bridge: Bridge | None, stack: ExitStack
+) -> Iterator[tuple[Remote, Piece | None]]:
     """Bytes as they come, of all sources; None where nothing has come for a moment.  Ends with the last source."""
     waiting: Queue[tuple[Remote, Piece | BaseException | None]] = Queue(WAITING)
-    lines = {remote.port: Line(remote.port, baud, tell) for remote in remotes if is_port(remote.port)}
     for remote in remotes:
         line = lines.get(remote.port)
         if line is None:
             remote.baud = 0
         elif bridge is None:
             line.open()  # a mistake in its name is told at once; a bridge waits for it
-            tell(f"{remote.port} at {baud} baud; Ctrl-C ends it")
+            tell(f"{remote.port} at {line.baud} baud; Ctrl-C ends it")
         if line:
             stack.callback(line.close)
     for remote in remotes:

@@ -29,7 +29,7 @@ from tinystream.run.cache import cached
 STATUS_S = 60  # from one status record to the next
 WATCHDOG_MS = 2000  # or four blocks, where these are longer
 STACK_BYTES = 4096
-COMMON = ("ts_board.h", "ts_queue.h", "ts_record.h", "ts_self_test.h", "main.c", "self_test.c")
+COMMON = ("ts_board.h", "ts_command.h", "ts_queue.h", "ts_record.h", "ts_self_test.h", "main.c", "self_test.c")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,14 @@ def check_board(plan: Plan, board: Board) -> None:
     if feed.range_g and range_g(x) not in feed.range_g:
         what = f"the {plan.source} of '{board.name}' does not measure up to {range_g(x):g} g"
         raise BuildError(what, f"range_g = {' or '.join(f'{range:g}' for range in feed.range_g)}")
+
+
+def check_recording(board: Board) -> None:
+    """BuildError where nobody could ask the board for samples."""
+    assert board.firmware, "check_board() comes first"
+    if not any("board_read(" in (board.folder / name).read_text(encoding="utf-8") for name in board.firmware.files if name.endswith(".c")):
+        what = f"the board '{board.name}' hears nothing over its line: its board.c has no board_read()"
+        raise BuildError(what, "leave --recording out, or write it: ts_board.h tells what it does")
 
 
 def range_g(x: Signal) -> float:

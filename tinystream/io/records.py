@@ -137,6 +137,38 @@ class Learnt(Record):
     crc: str
 
 
+@dataclass(frozen=True)
+class Recording(Record):
+    """Samples are told from here on, because somebody has asked for them, or are not told any more.
+
+    blocks:   that will be told at the most, or were.
+    channels: values of a moment, of `width` bytes each.
+    """
+
+    kind: ClassVar[str] = "recording"
+    what: str
+    sample: int
+    blocks: int
+    sample_hz: float
+    block: int
+    channels: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Samples(Record):
+    """Values of a block that begins with moment number `sample`, from value `offset` on; the bytes as they are in memory there."""
+
+    kind: ClassVar[str] = "samples"
+    sample: int
+    offset: int
+    raw: bytes
+
+    def as_dict(self) -> dict[str, Any]:
+        """Without the values: whoever looks on need not hear them."""
+        return {"record": self.kind, "sequence": self.sequence, "sample": self.sample, "offset": self.offset, "bytes": len(self.raw)}
+
+
 class Notice(Record):
     """What a reader sees by the numbers of records; no node has sent it."""
 
@@ -232,7 +264,25 @@ def learnt(sequence: int, body: bytes) -> Learnt:
     return Learnt(sequence, sample, LEARNT[what], REFUSALS[why], crc.hex())
 
 
-READERS = {1: hello, 2: self_test, 3: alert, 4: overrun, 5: status, 6: step_cycles, 7: learnt}
+def recording(sequence: int, body: bytes) -> Recording:
+    ended, sample, blocks, hz, hz_by, block, channels, width = struct.unpack("<BQIIIIIB", body)
+    if not (hz and hz_by and block and channels) or width not in (1, 2):
+        raise Broken(f"samples of {width} bytes at {hz}/{hz_by} Hz")
+    return Recording(sequence, "ended" if ended else "begun", sample, blocks, hz / hz_by, block, channels, width)
+
+
+def samples(sequence: int, body: bytes) -> Samples:
+    sample, offset = struct.unpack_from("<QI", body)
+    return Samples(sequence, sample, offset, body[12:])
+
+
+READERS = {1: hello, 2: self_test, 3: alert, 4: overrun, 5: status, 6: step_cycles, 7: learnt, 8: recording, 9: samples}
+
+
+def ask_for_samples(number: int, blocks: int) -> bytes:
+    """The frame by which a node is asked for blocks of samples; firmware that was not built for it hears nothing."""
+    body = struct.pack("<BII", 129, number, blocks)
+    return b"\0" + cobs.encode(body + crc_hqx(body, 0xFFFF).to_bytes(2, "little")) + b"\0"
 
 
 def texts(raw: bytes) -> list[str]:
