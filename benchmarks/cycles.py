@@ -1,6 +1,7 @@
 """Fit what a step takes to what it computes, for where there is no compiler: firmware_templates/cores/kernels.csv.
 
     python benchmarks/cycles.py             fits, writes the file, prints its errors; half an hour on a busy machine
+    python benchmarks/cycles.py --missing   fits the kernels that the file does not have, and leaves the others
     python benchmarks/cycles.py --check     prints the errors of the file as it is
 
 Each kernel is fitted to the examples of its module, built for three cores by zig at -O2: what a run takes is a sum over the classes of
@@ -31,7 +32,7 @@ from tinystream.app.planning import plan_file
 from tinystream.emit.templates import templates
 from tinystream.firmware.cross import cross_compiler
 from tinystream.firmware.cycles import cycle_table
-from tinystream.firmware.estimate import step_counts
+from tinystream.firmware.estimate import fitted, step_counts
 from tinystream.firmware.profile import noise, profile
 from tinystream.plan.model import read_model
 from tinystream.plan.plan import Plan, plan_stage
@@ -56,7 +57,13 @@ class Row:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="fit nothing")
-    if not parser.parse_args().check:
+    parser.add_argument("--missing", action="store_true", help="fit what is new")
+    options = parser.parse_args()
+    if options.missing:
+        kinds = [kind for kind in all_kinds() if any(kind not in fitted(core) for core in CORES)]
+        print(f"fits {len(kinds)} kernels: {', '.join(kinds)}", file=sys.stderr)
+        write(templates() / "cores/kernels.csv", {core: fitted(core) | new(core, kinds) for core in CORES})
+    elif not options.check:
         fits = {core: fit([row for plan, x in examples() for row in rows_of(plan, x, core)]) for core in CORES}
         write(templates() / "cores/kernels.csv", fits)
     print(f"{'instructions and cycles, estimated / emulated':<46} {'plan':>12} {'steps, from':>12} {'to':>6}")
@@ -64,6 +71,18 @@ def main() -> int:
         for plan, x in unseen():
             print(errors(core, plan.name, list(rows_of(plan, x, core))))
     return 0
+
+
+def all_kinds() -> list[str]:
+    """Every kernel that an example plans."""
+    return sorted({step.kind for plan, _ in examples() for step in plan.steps if not step.host_only})
+
+
+def new(core: str, kinds: list[str]) -> dict[str, dict[str, tuple[float, ...]]]:
+    """These kernels, each fitted to the examples that have it."""
+    some = [(plan, x) for plan, x in examples() if any(step.kind in kinds for step in plan.steps)]
+    rows = [row for plan, x in some for row in rows_of(plan, x, core) if row.step.kind in kinds]
+    return {kind: classes for kind, classes in fit(rows).items() if kind}
 
 
 def examples() -> Iterator[tuple[Plan, list[np.ndarray]]]:
