@@ -41,7 +41,7 @@ def record(
     once: Once = False,
     as_json: Json = False,
 ) -> None:
-    """Record what an app would hear, as it would hear it, until Ctrl-C.
+    """Record what an app would hear, until Ctrl-C.
 
     A gap begins another file.  What is known of the samples lies in NAME.about.json beside them: rate, units, gaps, levels.
     """

@@ -16,7 +16,7 @@ from tinystream.io.live.serial_port import ports
 
 @cli.command()
 def sources(as_json: Json = False) -> None:
-    """List the microphones and serial ports of this machine, as --input takes them."""
+    """List microphones and serial ports, as --input takes them."""
     found: dict[str, list[dict[str, Any]]] = {"microphones": [], "serial_ports": [p._asdict() for p in ports()]}
     try:
         found["microphones"] = [m._asdict() for m in microphones()]

@@ -42,6 +42,7 @@ class Lines(Decoder):
         self._columns: tuple[int, ...] | None = None
         self._width, self._time, self._per_s = 0, -1, 0.0
         self._tick: float | None = None
+        self._whole_ticks, self._begun = True, False
         self._unfit, self._unfit_width = 0, 0
         self._refused: tuple[int, RecordingError] | None = None
         self._held: list[float] | None = None
@@ -91,7 +92,7 @@ class Lines(Decoder):
         if self._columns is None or len(values) != self._width or not all(map(math.isfinite, values)):
             self._check_width(len(values))
             return self._garbage(line)
-        self._unfit = 0
+        self._unfit, self._begun = 0, True
         return self._in_time(values)
 
     def _words(self, text: str, cells: list[str], first: bool) -> Lost | None:
@@ -99,12 +100,13 @@ class Lines(Decoder):
         named = all(cells) and not any(NUMBER.fullmatch(cell) for cell in cells)
         if named and cells == self._header:
             return Lost(0, "the device has started again", exact=False)
-        if named and self._columns is None:
+        if named and not self._begun:
             try:
                 self._take_header(cells)
                 return None
-            except RecordingError as error:
-                self._refused = len(cells), error  # or words of another kind, which rows of that width will tell
+            except RecordingError as error:  # or words of another kind: rows of that width will tell
+                self._refused = len(cells), error
+                self._columns = None if self._width == len(cells) else self._columns
         return None if first else self._garbage(text.encode("latin-1"))
 
     def _take_header(self, cells: list[str]) -> None:
@@ -112,7 +114,7 @@ class Lines(Decoder):
         others = [i for i in range(len(cells)) if i not in times]
         picked = chosen(self.name, [cells[i] for i in others], self.wanted, self.how)
         self._lay_out([others[i] for i in picked.columns], picked.units, len(cells))
-        self._header = cells
+        self._header, self._refused = cells, None
         if len(times) == 1:
             self._time = times[0]
             self._per_s = 0.0 if cells[self._time].lower() in TIMES else ticks(cells[self._time])
@@ -137,7 +139,7 @@ class Lines(Decoder):
         """RecordingError where a device clearly sends another number of columns than the app reads."""
         self._unfit = self._unfit + 1 if width == self._unfit_width else 1
         self._unfit_width = width
-        if self._unfit >= UNFIT and not self.values:
+        if self._unfit >= UNFIT and not self._begun:
             chosen(self.name, [str(i) for i in range(width)], self.wanted, self.how)
             self._fit(width)
 
@@ -146,14 +148,14 @@ class Lines(Decoder):
         if not self.example:
             self.example = repr(line[:40].decode("latin-1"))
             self.news.append(f"a line that is no sample: {self.example}")
-        return None if self._columns is None else Lost(1, "a line that could not be read")
+        return None if not self._begun else Lost(1, "a line that could not be read")
 
     def _in_time(self, values: list[float]) -> list[float] | Lost:
         """The row; Lost before it where its time stamp says so."""
         if self._time < 0:
             return values
         now, before = values[self._time], self._tick
-        self._tick = now
+        self._tick, self._whole_ticks = now, self._whole_ticks and now.is_integer()
         rate = float(self.wanted.rate_hz or 0)
         if before is None or not rate:
             return values
@@ -165,7 +167,7 @@ class Lines(Decoder):
         if now < before or samples > DAY_S * rate:
             self._held = values
             return Lost(0, "its time stamps jumped: the device has started again, or its clock was set", exact=False)
-        if samples > GAP + rate / self._per_s:  # a tick more by rounding is no gap
+        if samples > GAP + self._whole_ticks * rate / self._per_s:  # a tick more by rounding is no gap
             self._held = values
             return Lost(round(samples) - 1, "samples missing by its time stamps")
         return values

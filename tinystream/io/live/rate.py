@@ -45,7 +45,7 @@ class RateMeter:
     @property
     def rate_hz(self) -> float | None:
         """None while it is too early to tell."""
-        if len(self._seen) < MANY or self.seconds < AT_LEAST_S or self._seen[-1][1] - self._seen[0][1] < MANY:
+        if len(self._seen) < MANY or self.seconds < AT_LEAST_S or self._seen[-1][1] - self._seen[0][1] < MANY - 1:
             return None
         n = len(self._seen)
         mean_t, mean_c = sum(t for t, _ in self._seen) / n, sum(c for _, c in self._seen) / n
