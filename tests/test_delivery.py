@@ -167,6 +167,16 @@ def test_a_broker_that_hangs_is_left_and_tried_again_until_it_answers(tmp_path, 
         assert [id for id, _ in distinct(subscriber, 5)] == ids, "those that the broker had taken before it hung come twice"
 
 
+def test_a_broker_that_hangs_while_there_is_nothing_to_send_is_noticed_too(tmp_path, mosquitto):
+    with Session(at(mosquitto.port, keepalive_s=1), pause_s=(5, 5)) as session:
+        assert session.wait(10)
+        os.kill(mosquitto.process.pid, signal.SIGSTOP)
+        try:
+            until(lambda: "connection lost: no sign of life within 1 s" in session.state)
+        finally:
+            os.kill(mosquitto.process.pid, signal.SIGCONT)
+
+
 def test_a_broker_that_takes_and_never_acknowledges_loses_nothing(tmp_path):
     with Misbehaving(acknowledges=lambda count: 0 if count <= 40 else 1) as broker:
         with node(tmp_path, at(broker.port), acknowledge_s=0.3) as (outbox, session, _):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tinystream.errors import SinkError, TinystreamError
+from tinystream.node.alert_file import AlertFile, Row
 from tinystream.node.outbox import IN_MEMORY, Outbox
 
 
@@ -29,6 +32,14 @@ def fill(path, count, **options):
         for n in range(1, count + 1):
             assert outbox.put(alert(n)) == n
         return outbox.identity
+
+
+def fill_at_once(path, count):
+    """The same file, with one commit."""
+    file = AlertFile(path)
+    file.add([Row(n, file.identity, json.dumps(alert(n))) for n in range(1, count + 1)], count, 0, count, "newest")
+    file.close()
+    return file.identity
 
 
 @pytest.fixture
@@ -240,6 +251,40 @@ def test_a_folder_that_comes_late_gets_what_is_in_memory(tmp_path):
     outbox.close()
 
 
+def test_a_file_that_is_deleted_under_it_is_made_again_with_what_waited(path):
+    outbox = Outbox(path)
+    for n in (1, 2, 3):
+        outbox.put(alert(n))
+    outbox.acknowledged(1)
+    before = outbox.waiting()
+    for file in path.parent.glob("outbox.db*"):
+        file.unlink()
+    assert outbox.put(alert(4)) == 4
+    assert outbox.status == "ok" and numbers(outbox) == [2, 3, 4] and outbox.waiting()[:2] == before
+    outbox.close()
+    with Outbox(path) as again:
+        assert numbers(again) == [2, 3, 4] and again.waiting()[:2] == before and again.put(alert(5)) == 5
+
+
+def test_a_disk_that_fails_when_it_is_read_is_asked_again(path, monkeypatch):
+    fill(path, 3)
+    outbox = Outbox(path, retry_s=0.3)
+    assert len(outbox) == 3
+
+    def fails(*_):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tinystream.node.alert_file.AlertFile.rows", fails)
+        assert outbox.waiting() == [] and outbox.status == f"alerts are kept in memory only (0 now): {path}: the disk fails"
+    end = time.monotonic() + 20
+    while numbers(outbox) != [1, 2, 3] or outbox.status != "ok":  # asking more often than each 0.3 s does not put the next try off
+        assert time.monotonic() < end
+    outbox.close()
+
+
 def test_memory_is_bounded_too(tmp_path):
     for keeps, kept in (("newest", 2), ("oldest", 1)):
         outbox = Outbox(tmp_path / "none" / "outbox.db", keeps=keeps)
@@ -255,7 +300,7 @@ def test_memory_is_bounded_too(tmp_path):
 def test_of_a_damaged_file_what_can_be_read_is_delivered_and_the_file_is_kept(path, seed):
     import random
 
-    identity = fill(path, 500)
+    identity = fill_at_once(path, 500)
     dice = random.Random(seed)
     content = bytearray(path.read_bytes())
     page = 4096 * dice.randrange(1, len(content) // 4096)  # not the first: nothing could be read without it
@@ -271,7 +316,7 @@ def test_of_a_damaged_file_what_can_be_read_is_delivered_and_the_file_is_kept(pa
 
 
 def test_of_a_file_with_a_damaged_page_the_alerts_before_and_behind_it_are_read(path):
-    fill(path, 2000)
+    fill_at_once(path, 2000)
     content = bytearray(path.read_bytes())
     middle = 4096 * (len(content) // 8192)
     content[middle : middle + 4096] = b"\xa5" * 4096

@@ -25,7 +25,7 @@ class Mqtt(SinkDefinition):
     """Each alert is published as JSON, and kept until the broker acknowledges it.
 
     A broker's address and its secrets are better left to `--broker` and the environment (TINYSTREAM_BROKER,
-    TINYSTREAM_USERNAME, TINYSTREAM_PASSWORD), so that one app fits desk, test and field.
+    TINYSTREAM_USERNAME, TINYSTREAM_PASSWORD or TINYSTREAM_PASSWORD_FILE), so that one app fits desk, test and field.
     """
 
     kind = "mqtt"

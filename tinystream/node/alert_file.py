@@ -86,6 +86,15 @@ class AlertFile:
             self._sql.execute("PRAGMA synchronous = FULL")
         self.count -= done.rowcount
 
+    def gone(self) -> bool:
+        """Whether the name is no longer that of this file: SQLite would go on writing to one that nobody finds again."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # the disk fails, which the next access says better
+
     def close(self) -> None:
         with suppress(sqlite3.Error):
             self._sql.close()
@@ -93,6 +102,7 @@ class AlertFile:
     def _open(self) -> None:
         new = not self.path.exists()
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # alerts are nobody else's business
+        self._inode = self.path.stat().st_ino
         sql = self._sql = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
         sql.text_factory = lambda text: text.decode("utf-8", "replace")  # a flipped bit is no reason to read nothing
         try:

@@ -120,6 +120,8 @@ class Connection:
     def _disconnected(self, client: Client, _: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if flags.is_disconnect_packet_from_server:
             self.farewell = reason.getName().lower()
+        elif reason.getName() == "Keep alive timeout":
+            self.farewell = f"no sign of life within {self.definition.keepalive_s} s"
 
     def _published(self, client: Client, _: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
         self.answers.append((mid, reason))

@@ -152,7 +152,9 @@ class Outbox(Managed):
     def _ready(self) -> bool:
         """Whether the disk takes alerts; asks one that refused again from time to time."""
         if self._file and not self._fault:
-            return True
+            if not self._file.gone():
+                return True
+            self._salvage(self._file)
         if time.monotonic() >= self._retry_at:
             self._reopen()
         return not self._fault
@@ -192,6 +194,15 @@ class Outbox(Managed):
             self._told = ""
         return None
 
+    def _salvage(self, file: AlertFile) -> None:
+        """Somebody has deleted or replaced the file: what waits in it is still to be read, and goes to a new one."""
+        log.warning("%s was deleted while it was in use; its alerts go to a new file", self.path)
+        self._memory |= {row.sequence: row for row in self._rows(0, max(1, file.count))}
+        self._lost += file.dropped
+        self._file = None
+        file.close()
+        self._known, self._done, self._retry_at = False, set(), 0.0
+
     def _write(self, rows: list[Row]) -> bool:
         assert self._file is not None, "only an open file is written"
         try:
@@ -230,7 +241,8 @@ class Outbox(Managed):
         if self._file and code_of(e) in DAMAGED:
             self._file.close()
             self._file = None
-        self._retry_at = time.monotonic() + self.retry_s
+        if not self._fault or time.monotonic() >= self._retry_at:  # reading may fail more often than that
+            self._retry_at = time.monotonic() + self.retry_s
         fault = f"{self.path}: {words(e)}"
         if fault != self._told:
             log.error("alerts are kept in memory only: %s", fault)
