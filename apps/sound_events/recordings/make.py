@@ -66,8 +66,8 @@ def sneeze(rng: np.random.Generator) -> np.ndarray:
     """Breath drawn in, a burst of air, and what is left of it."""
     t = np.arange(round(0.9 * RATE_HZ)) / RATE_HZ
     drawn = 0.03 * np.clip(t / 0.35, 0, 1) * (t < 0.4)
-    burst = np.where(t > 0.45, np.exp(-(t - 0.45) / 0.09) + 0.05 * np.exp(-(t - 0.45) / 0.2), 0)
-    return 0.2 * (drawn + burst) * sosfilt(butter(2, (1200, 6500), "bandpass", fs=RATE_HZ, output="sos"), rng.standard_normal(len(t)))
+    burst = np.where(t > 0.45, np.exp(-(t - 0.45) / 0.12) + 0.05 * np.exp(-(t - 0.45) / 0.2), 0)
+    return 0.2 * (drawn + burst) * sosfilt(butter(2, (1500, 7000), "bandpass", fs=RATE_HZ, output="sos"), rng.standard_normal(len(t)))
 
 
 def crackle(rng: np.random.Generator) -> np.ndarray:
