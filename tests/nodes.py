@@ -71,11 +71,15 @@ class Process:
     """`tinystream node` of an app; its samples are what feed() gives it."""
 
     def __init__(self, app: Path, state: Path, *options: str, **environ: str):
-        command = [sys.executable, "-m", "tinystream", "node", str(app), "--input", "-", "--engine", "python", "--state", str(state), *options]
+        command = [sys.executable, "-m", "tinystream", "node", str(app), "--input", "-", "--engine", "python", "--state", str(state)]
         self.log = state.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)} | environ
+                [*command, *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=os.environ | {"PYTHONPATH": str(ROOT)} | environ,
             )
 
     def feed(self, *blocks: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import time
+from itertools import cycle
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,8 @@ from tinystream.node.fleet import PREFIX, Fleet
 from tinystream.node.session import Session
 from tinystream.node.topics import Message
 
-CONNECT_S = 10.0
+CONNECT_S, PAUSE_S = 10.0, (0.2, 2.0)
+LIMIT_BYTES = 1_048_576
 WAITING = 10_000  # messages that wait to be read at most; a flood costs itself, not our memory
 
 
@@ -49,8 +51,10 @@ def fleet(
         except queue.Full:
             missed[0] += 1
 
-    told: dict[str, Any] = {"topic": "#"} | ({"ca_file": ca_file, "tls": True} if ca_file else {})
-    session = Session(lambda: resolve(Mqtt(**told), os.environ, broker))
+    versions = cycle(("5", "3.1.1"))  # a broker that speaks 5 keeps from us what is too large; one that does not closes the connection
+    told: dict[str, Any] = {"topic": "alerts"} | ({"ca_file": ca_file, "tls": True} if ca_file else {})
+    resolve(Mqtt(**told), os.environ, broker)  # a mistake is told now
+    session = Session(lambda: resolve(Mqtt(version=next(versions), **told), os.environ, broker), pause_s=PAUSE_S, limit_bytes=LIMIT_BYTES)
     for topic in dict.fromkeys([f"{prefix}/status", f"{prefix}/availability", alerts]):
         session.subscribe(topic, hear if topic == alerts else lambda message: None if covered(alerts, message) else hear(message))
     with session:

@@ -31,7 +31,7 @@ class Listening:
     ends:    a source that ends is at its end, such as a recording; otherwise that is a failure, too.
     pause_s: first and longest pause before a failed source is started again.
 
-    state:   "running", "ended", or what is wrong, for people.
+    state:   "running", "starting", "ended", or what is wrong, for people; alive_at: when an attempt or a block was last begun.
     samples: heard so far.  Sample numbers and times go on over a gap, by as much as the gap lasted, so that they never run backwards.
     gaps:    times that a source was started again; overruns: of all of them.
     """
@@ -52,7 +52,7 @@ class Listening:
         self.state = "not yet started"
         self.level = Level()
         self.samples = self.gaps = 0
-        self.last_block = time.monotonic()
+        self.last_block = self.alive_at = time.monotonic()
         self.ended = Flag()
         self._random = random or Random()
         self._stop = Flag()
@@ -69,8 +69,9 @@ class Listening:
         return self._overruns + (self._live.overruns if self._live else 0)
 
     @property
-    def running(self) -> bool:
-        return self.state == "running"
+    def awaits(self) -> bool:
+        """Whether a source should give blocks now."""
+        return self.state in ("starting", "running")
 
     @property
     def held(self) -> bool:
@@ -91,7 +92,8 @@ class Listening:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            began = time.monotonic()
+            began = self.alive_at = time.monotonic()
+            self.state = "starting"
             try:
                 self._listen()
                 what = "the source has ended"
@@ -140,7 +142,7 @@ class Listening:
         now = time.monotonic()
         if not self._heard:
             self._begin(now)
-        self.last_block = now
+        self.last_block = self.alive_at = now
         self.level.hear(blocks[0])
         found = self.watch.push(*(block[np.newaxis] for block in blocks))
         self.samples = self._base + self.watch.blocks * self._block

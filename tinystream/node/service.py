@@ -43,6 +43,8 @@ from tinystream.run.learnt import learnt_by
 from tinystream.run.trace import Event
 
 TICK_S = 0.25
+SOON_S = 1.0
+"""After an alert the status is told so soon; not with each of many."""
 SILENT_S = 60.0
 """A source that gives no block for so long is told; and systemd's watchdog, where it watches, ends the process."""
 LEARNT_S = 600.0
@@ -94,7 +96,8 @@ class Service:
         self.last_alert: dict[str, Any] | None = None
         self.status: dict[str, Any] = {}
         self._lock, self._stop = RLock(), Flag()
-        self._began, self._beat_at, self._learnt_at = time.monotonic(), 0.0, time.monotonic()
+        self._began = self._looked_at = self._learnt_at = time.monotonic()
+        self._beat_at, self._news = 0.0, False  # when the status was told last, and whether it should be told soon
         self._other: tuple[str, float] = ("", 0.0)  # an instance that is not ours, and when it was heard
         self._load, self._notify = Load(), Notify(start.environ)
         self._patted_at = 0.0
@@ -176,7 +179,7 @@ class Service:
             self.start.sinks.send(numbered(kept, self.outbox.identity, sequence))
         except SinkError as error:
             log.error(error.what)
-        self._beat_at = 0.0  # the status tells it at once
+        self._news = True
 
     def message(self, entry: Entry) -> Message:
         topic = self.start.sink.topic.format(label=level(str(entry.event.get("label"))), app=level(str(entry.event.get("app"))))
@@ -224,7 +227,7 @@ class Service:
         now = time.monotonic()
         self.switches.tick()
         self._send_switches()
-        if now - self._beat_at >= self.node.heartbeat_s:
+        if now - self._beat_at >= (SOON_S if self._news else self.node.heartbeat_s):
             self._publish_status()
         if now - self._learnt_at >= LEARNT_S:
             self._save_learnt()
@@ -232,7 +235,7 @@ class Service:
 
     def _pat(self, now: float) -> None:
         """systemd's watchdog is told nothing while samples should come and do not, or while the engine hangs."""
-        silent = self.listening.running and now - self.listening.last_block > SILENT_S
+        silent = self.listening.awaits and now - self.listening.alive_at > SILENT_S
         if silent and not self._told_silent:
             log.error("the source has given nothing for %.0f s", SILENT_S)
         self._told_silent = silent
@@ -256,6 +259,7 @@ class Service:
                 "settings": self.watch.settings_hash,
                 "source": state,
                 "connected": self.session.connected,
+                "broker": self.session.state,
                 "queue": len(self.outbox),
                 "outbox": self.outbox.status,
                 "dropped": self.outbox.dropped,
@@ -287,10 +291,11 @@ class Service:
 
     def _publish_status(self) -> None:
         now = time.monotonic()
-        if now - self._beat_at >= min(1.0, self.node.heartbeat_s):  # a second birth within a second has the figures of the first
+        if now - self._looked_at >= self.node.heartbeat_s - TICK_S:
+            self._looked_at = now
             level_dbfs, clipped = self.listening.level.look()
             self.status = {"level_dbfs": level_dbfs, "clipped": clipped, "cpu_percent": self._load.look()}
-        self._beat_at = now
+        self._beat_at, self._news = now, False
         self.status = self.health() | {"wall_time": iso(self.clock.wall())}
         self._tell_json(self.topics.status, self.status)
 
