@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def main() -> None:
     app, plan = load(told.app), plan_file(told.app)
     rate_hz = plan.x[0].sample_hz
     assert rate_hz, "an app of sound"
-    blocks = blocks_of(plan, sound(round(told.seconds * rate_hz), plan.x[0].channels))[0]
+    blocks = blocks_of(plan, sound(round(told.seconds * rate_hz), rate_hz, plan.x[0].channels))[0]
     seconds = len(blocks) / float(plan.x[0].rate_hz)
     wanted = [(e.label, e.score, e.sample) for e in replay(plan, make_engine(plan, told.engine), blocks.reshape(-1)).events]
     print(f"{plan.name}, {told.engine} engine, {seconds:g} s of sound a stream in blocks of {1000 / float(plan.x[0].rate_hz):g} ms")
@@ -47,14 +48,13 @@ def main() -> None:
         cpu_s = time.process_time() - began
         assert all([(e.label, e.score, e.sample) for e in events] == wanted for events in heard), "a stream differs from a replay"
         each = cpu_s / seconds / streams
-        print(f"{streams:4} streams: {1000 * each:.2f} ms CPU for a second of each; real-time factor {1 / each:.0f}: {1 / each:.0f} on a core")
+        print(f"{streams:4} streams: {1000 * each:.2f} ms CPU for a second of each, so {1 / each:.0f} on a core")
 
 
-def sound(count: int, channels: int) -> np.ndarray:
+def sound(count: int, rate_hz: Fraction, channels: int) -> np.ndarray:
     """The bundled recordings, in a loop."""
-    heard = [read_recording(path).samples for path in find_recordings([ROOT / "recordings"])]
-    one = np.concatenate([x if x.ndim == 1 else x[:, 0] for x in heard])
-    x = np.resize(one, count)
+    x = np.concatenate([read_recording(path, rate_hz=rate_hz, channels=1).samples for path in find_recordings([ROOT / "recordings"])])
+    x = np.resize(x.reshape(-1), count)
     return x if channels == 1 else np.repeat(x[:, None], channels, axis=1)
 
 

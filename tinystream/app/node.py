@@ -31,7 +31,6 @@ class Node(Definition):
     sleeping: bool = Field(default=False, description="it is often off: it has no last will, and what it told expires instead")
     discovery: str = Field(default="homeassistant", description='prefix of Home Assistant\'s discovery; "" for none')
     payload: Literal["json", "cbor"] = Field(default="json", description="how alerts are written")
-    sparkplug_group: str | None = Field(default=None, min_length=1, description="tell alerts and status as Sparkplug B, too, in this group")
     outbox_alerts: int = Field(default=100_000, ge=1, le=10_000_000, description="alerts that are kept at most while no broker takes them")
     outbox_keeps: Literal["newest", "oldest"] = Field(default="newest", description="what is kept once there are more")
     alerts_per_s: float = Field(default=20, gt=0, le=10_000, description="alerts that are sent at most, when many have waited")

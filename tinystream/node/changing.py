@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from tinystream.app.node import Settings
 from tinystream.errors import TinystreamError
-from tinystream.node.settings import Changes, read_changes, refusal
+from tinystream.node.settings import read_changes, refusal
 from tinystream.node.state import State
 from tinystream.node.watch import Watch
 
@@ -40,11 +41,12 @@ class Changing:
             if kept:
                 log.info("the definition is another one than before: its own settings hold until new ones come")
             return
+        limits = (self.watch.app.settings or Settings()).model_copy(update={"key_file": None})  # its signature was seen when it came
         try:
-            self.watch.apply(changes_of(kept.get("changes"), self._counter))
+            self.watch.apply(read_changes(json.dumps(kept.get("changes", {})).encode(), limits, self.watch.plan))
             self._taken = str(kept.get("taken", ""))
-        except (TinystreamError, TypeError, ValueError) as error:
-            log.warning("settings from before are left out: %s", error.what if isinstance(error, TinystreamError) else error)
+        except TinystreamError as error:
+            log.warning("settings from before are left out: %s", error.what)
 
     def take(self, message: bytes) -> dict[str, Any]:
         """The answer to a message of anybody's.  One that was accepted before, such as one that lies retained, is accepted again."""
@@ -85,13 +87,3 @@ class Changing:
 def mark_of(message: bytes) -> str:
     """By which who sent a message knows its answer."""
     return hashlib.sha256(message).hexdigest()[:16]
-
-
-def changes_of(told: Any, counter: int) -> Changes:
-    """What Changes.as_dict() gave."""
-    if not isinstance(told, Mapping):
-        return Changes(counter=counter)
-    quiet = told.get("quiet_s")
-    thresholds = {str(label): float(value) for label, value in told.get("threshold", {}).items()}
-    enable = {str(label): bool(value) for label, value in told.get("enable", {}).items()}
-    return Changes(thresholds, None if quiet is None else float(quiet), enable, counter)
