@@ -5,16 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+import soundfile
 from nodes import sound, write_app
 
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load
 from tinystream.errors import RecordingError
 from tinystream.io.live import Live
+from tinystream.io.live.base import Gap
+from tinystream.node.capture import PreRoll
 from tinystream.node.clock import Clock
 from tinystream.node.health import SILENT_DBFS, Level, metrics, rss_bytes, temperature_c
 from tinystream.node.listening import Listening
@@ -33,7 +37,7 @@ class Scripted(Live):
         super().__init__(5, 1)
         self.blocks, self.then, self.overruns = blocks, then, overruns
 
-    def __iter__(self):
+    def items(self):
         yield from self.blocks
         if self.then:
             raise self.then
@@ -44,7 +48,7 @@ def listen(tmp_path):
     app = write_app(tmp_path / "app")
     made: list[Listening] = []
 
-    def start(*sources: Live | BaseException, ends: bool = True) -> tuple[Listening, list]:
+    def start(*sources: Live | BaseException, ends: bool = True, capture: Path | None = None) -> tuple[Listening, list]:
         plan = plan_file(app)
         watch, heard, left = Watch(load(app), plan, Engine(plan)), [], list(sources)
 
@@ -54,7 +58,15 @@ def listen(tmp_path):
             return left.pop(0)
 
         listening = Listening(
-            watch, Clock(Fraction(1000), 5), source, lambda e, m: heard.append((e, m)), threading.RLock(), ends, (0.02, 0.05), Random(1)
+            watch,
+            Clock(Fraction(1000), 5),
+            source,
+            lambda e, m: heard.append((e, m)),
+            threading.RLock(),
+            ends,
+            (0.02, 0.05),
+            Random(1),
+            PreRoll(load(app), plan, capture) if capture else None,
         )
         made.append(listening)
         listening.start()
@@ -81,6 +93,35 @@ def test_a_source_that_fails_begins_again_and_time_goes_on_over_the_gap(listen):
     assert walls == sorted(walls)
 
 
+def test_a_source_that_tells_of_missing_samples_is_begun_afresh_behind_them(listen):
+    class Holed(Live):
+        def items(self):
+            yield from np.concatenate([QUIET, LOUD])
+            yield Gap(1000, "a cable")
+            yield from np.concatenate([QUIET, LOUD])
+
+    listening, heard = listen(Holed(5, 1))
+    assert listening.ended.wait(20) and listening.gaps == 1
+    samples = [event.sample for event, _ in heard]
+    half = len(samples) // 2
+    assert [s + 1200 for s in samples[:half]] == samples[half:] and half > 5
+
+
+def test_what_is_heard_around_an_alert_is_kept_behind_a_gap_too(listen, tmp_path):
+    class Holed(Live):
+        def items(self):
+            yield from QUIET
+            yield Gap(1000, "a cable")
+            yield from np.concatenate([QUIET, LOUD[:8], QUIET])
+
+    folder = tmp_path / "captures"
+    listening, heard = listen(Holed(5, 1), capture=folder)
+    assert listening.ended.wait(20) and heard
+    listening.capture.close()
+    kept = sorted(folder.glob("*/*.wav"))
+    assert len(kept) == 1 and soundfile.read(kept[0], dtype="int16")[0].max() == 20_000
+
+
 def test_a_source_that_ends_though_it_should_not_is_a_failure(listen):
     listening, _ = listen(Scripted(QUIET), Scripted(QUIET), Scripted(QUIET), ends=False)
     wait_for(lambda: listening.gaps >= 2)
@@ -99,7 +140,7 @@ def test_an_error_of_ours_does_not_end_a_node(listen):
 
 def test_no_event_comes_after_the_stop_though_the_source_holds_on(listen):
     class Hanging(Live):
-        def __iter__(self):
+        def items(self):
             yield LOUD[0]
             gate.wait(20)
             yield from LOUD

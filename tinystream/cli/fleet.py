@@ -7,7 +7,7 @@ import os
 import queue
 import time
 from itertools import cycle
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.live import Live
@@ -51,7 +51,9 @@ def fleet(
         except queue.Full:
             missed[0] += 1
 
-    versions = cycle(("5", "3.1.1"))  # a broker that speaks 5 keeps from us what is too large; one that does not closes the connection
+    versions: cycle[Literal["3.1.1", "5"]] = cycle(
+        ("5", "3.1.1")
+    )  # a broker that speaks 5 keeps from us what is too large; one that does not closes the connection
     told: dict[str, Any] = {"topic": "alerts"} | ({"ca_file": ca_file, "tls": True} if ca_file else {})
     resolve(Mqtt(**told), os.environ, broker)  # a mistake is told now
     session = Session(lambda: resolve(Mqtt(version=next(versions), **told), os.environ, broker), pause_s=PAUSE_S, limit_bytes=LIMIT_BYTES)

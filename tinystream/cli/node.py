@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +20,14 @@ from tinystream.app.node import Node
 from tinystream.app.planning import plan_file
 from tinystream.app.read import load
 from tinystream.app.sinks import Mqtt
-from tinystream.cli.replay import live_source
-from tinystream.cli.shared import AppPath, Broker, Channel, EngineChoice, EngineOption, cli, tell
+from tinystream.cli.live import AnyRate, Device, FormOption, InputOption, LiveGaps
+from tinystream.cli.shared import AppPath, Broker, Channel, Counts, EngineChoice, EngineOption, GapsChoice, InUnit, cli, tell
 from tinystream.errors import TinystreamError, writing
 from tinystream.io.live import Live, Pipe
 from tinystream.io.mqtt import resolve
 from tinystream.io.sink import open_sinks
 from tinystream.node.ask import ask
+from tinystream.node.capture import PreRoll
 from tinystream.node.log import log_to
 from tinystream.node.service import Service, Start, alert_sink
 from tinystream.node.settings import as_object, read_changes, sign
@@ -33,6 +35,7 @@ from tinystream.node.state import State
 from tinystream.node.topics import Topics, node_name
 from tinystream.node.unit import unit
 from tinystream.plan.plan import Plan
+from tinystream.run.inputs import OPENED, Form, Input, open_input
 from tinystream.run.replay import Reading, make_engine
 
 
@@ -45,13 +48,17 @@ class LogChoice(StrEnum):
 
 @cli.command()
 def node(
+    context: typer.Context,
     app: AppPath,
-    source: Annotated[
-        str, typer.Option("--input", "-i", metavar="mic|-|FILE", help="a microphone, raw 16-bit samples on stdin, a recording in true time")
-    ] = "mic",
-    device: Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")] = None,
+    source: InputOption = "mic",
+    device: Device = None,
+    form: FormOption = Form.auto,
     engine: EngineOption = EngineChoice.auto,
     channel: Channel = None,
+    counts: Counts = False,
+    in_unit: InUnit = None,
+    gaps: LiveGaps = GapsChoice.refuse,
+    any_rate: AnyRate = False,
     state: Annotated[
         Path | None,
         typer.Option("--state", metavar="FOLDER", help="alerts that wait, settings, what was learnt; ~/.local/state/tinystream/…"),
@@ -61,6 +68,9 @@ def node(
         int | None, typer.Option("--metrics", metavar="PORT", min=0, max=65535, help="Prometheus metrics at 127.0.0.1:PORT/metrics")
     ] = None,
     log: Annotated[LogChoice, typer.Option("--log", help="one JSON object a line, or text for people")] = LogChoice.json,
+    capture: Annotated[
+        Path | None, typer.Option("--capture", metavar="FOLDER", help="keep what is heard around alerts there, as [capture] says")
+    ] = None,
     install_unit: Annotated[
         Path | None, typer.Option("--install-unit", metavar="FILE|-", help="write a systemd unit that does this, and end")
     ] = None,
@@ -71,10 +81,11 @@ def node(
     """
     plan, definition = plan_file(app), load(app)
     if install_unit:
-        return write_unit(install_unit, unit(app, plan.name, plan.source, source, device, engine.value, channel, broker, metrics))
+        return write_unit(install_unit, unit(app, plan.name, plan.source, source, asked_for(context)))
     sink = alert_sink(definition, topics_of(definition).base, broker, os.environ)
     resolve(sink, os.environ, broker)  # what is wrong with it is told now
-    make_source = source_maker(plan, source, device, Reading(channel=channel))
+    reading = Reading(False, channel, counts, in_unit, gaps.value)
+    make_source = source_maker(plan, Input(source, device, form, reading, any_rate, tell=logging.getLogger("tinystream.source").info))
     log_to(form=log.value)
     with open_sinks([other for other in definition.sinks if not isinstance(other, Mqtt)], os.environ) as sinks:
         service = Service(
@@ -83,7 +94,7 @@ def node(
                 plan=plan,
                 engine=make_engine(plan, engine.value),
                 source=make_source,
-                ends=source != "mic",
+                ends=source.partition(":")[0] not in ("mic", *OPENED),
                 broker=lambda: resolve(sink, os.environ, broker),
                 sink=sink,
                 folder=folder_of(app),
@@ -91,6 +102,7 @@ def node(
                 sinks=sinks,
                 environ=os.environ,
                 metrics_port=metrics,
+                capture=PreRoll(definition, plan, capture) if capture else None,
             )
         )
         code = until_signal(service)
@@ -118,13 +130,17 @@ def until_signal(service: Service) -> int:
     return 130 if asked[:1] == [signal.SIGINT] else 0
 
 
-def source_maker(plan: Plan, source: str, device: str | None, how: Reading) -> Callable[[], Live]:
-    """A recording that cannot be read is a mistake of now; a microphone may be plugged in later."""
-    if source == "-":
-        x = plan.x[0]
-        return lambda: Pipe(open(0, "rb", buffering=0, closefd=False), x.shape[0], x.channels)
-    first = [live_source(plan, source, device, how)]
-    return lambda: first.pop() if first else live_source(plan, source, device, how)
+def source_maker(plan: Plan, given: Input) -> Callable[[], Live]:
+    """A recording that cannot be read is a mistake of now; a device may be plugged in later."""
+    first = [open_input(plan, given)]
+
+    def make() -> Live:
+        live = first.pop() if first else open_input(plan, given)
+        if isinstance(live, Pipe):
+            live.stream = FileIO(0, closefd=False)  # without a lock that a thread may hold at the end
+        return live
+
+    return make
 
 
 def default_state(name: str) -> Path:
@@ -132,6 +148,18 @@ def default_state(name: str) -> Path:
     if given := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(given)
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "tinystream" / name
+
+
+def asked_for(context: typer.Context) -> list[str]:
+    """The options that a person gave, for a command that does the same."""
+    words: list[str] = []
+    for option in context.command.params:
+        value, source = context.params.get(option.name or ""), context.get_parameter_source(option.name or "")
+        if option.name not in ("app", "source", "install_unit") and source is not None and source.name == "COMMANDLINE":
+            name = max(option.opts, key=len)
+            value = value.absolute() if isinstance(value, Path) else value
+            words += [name] if value is True else [name, str(value)]
+    return words
 
 
 def write_unit(file: Path, text: str) -> None:

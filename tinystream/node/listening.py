@@ -14,10 +14,11 @@ import numpy as np
 
 from tinystream.errors import TinystreamError
 from tinystream.io.live import Live
+from tinystream.io.live.base import Gap
+from tinystream.node.capture import PreRoll
 from tinystream.node.clock import Clock, Moment
 from tinystream.node.health import Level
 from tinystream.node.watch import Watch
-from tinystream.run.learnt import learnt_by
 from tinystream.run.trace import Event, samples_per_block
 
 STEADY_S = 30.0
@@ -30,10 +31,11 @@ class Listening:
 
     ends:    a source that ends is at its end, such as a recording; otherwise that is a failure, too.
     pause_s: first and longest pause before a failed source is started again.
+    capture: keeps what is heard around alerts.
 
     state:   "running", "starting", "ended", or what is wrong, for people; alive_at: when an attempt or a block was last begun.
     samples: heard so far.  Sample numbers and times go on over a gap, by as much as the gap lasted, so that they never run backwards.
-    gaps:    times that a source was started again; overruns: of all of them.
+    gaps:    times that samples are missing, by the source's word or because it was started again; overruns: of all sources.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class Listening:
         ends: bool = False,
         pause_s: tuple[float, float] = (1.0, 60.0),
         random: Random | None = None,
+        capture: PreRoll | None = None,
     ):
         self.watch, self.clock, self.source, self.heard, self.lock = watch, clock, source, heard, lock
-        self.ends, self.pause_s = ends, pause_s
+        self.ends, self.pause_s, self.capture = ends, pause_s, capture
         self.state = "not yet started"
         self.level = Level()
         self.samples = self.gaps = 0
@@ -59,7 +62,6 @@ class Listening:
         self._overruns = 0  # of earlier sources
         self._live: Live | None = None
         self._heard = False  # a block of this source
-        self._base = 0  # sample number at which the present run began
         self._rate = watch.plan.x[0].sample_hz or watch.plan.x[0].rate_hz
         self._block = samples_per_block(watch.plan)
         self._thread = Thread(target=self._run, name="listening", daemon=True)
@@ -115,41 +117,60 @@ class Listening:
     def _listen(self) -> None:
         """One source from its beginning to its end."""
         if self._heard:
-            self._over_a_gap()
+            self._overruns, self._live, self._heard = self.overruns, None, False
+            self.gaps += 1
         live = self._live = self.source()
-        for block in live:
+        for item in live:
             with self.lock:
                 if self._stop.is_set():
                     return
-                self._take(block if isinstance(block, tuple) else (block,))
-
-    def _over_a_gap(self) -> None:
-        """A fresh start; what was learnt goes on."""
-        self._overruns, self._live, self._heard = self.overruns, None, False
-        self.gaps += 1
-        with self.lock:
-            self.watch.restart(learnt_by(self.watch.plan, self.watch.engine))
+                if isinstance(item, Gap):
+                    self._miss(item)
+                else:
+                    self._take(item)
 
     def _begin(self, now: float) -> None:
-        """The first block of a source: the count goes on behind as many samples as were missed."""
+        """The first block of a source.  Of an earlier one the count goes on, behind as many samples as were missed."""
         if self.samples:
-            self._base = self.samples + max(0, round((now - self.last_block) * self._rate) - self._block)
-        self.clock.restart(self._base)
+            self._jump(max(0, round((now - self.last_block) * self._rate) - self._block))
         self._heard, self.state = True, "running"
         log.info("source: running")
 
-    def _take(self, blocks: tuple[np.ndarray, ...]) -> None:
+    def _miss(self, gap: Gap) -> None:
+        """A source that goes on behind a gap tells how long it was."""
+        log.warning("source: %s; %s samples are missing", gap.why, gap.samples if gap.exact else f"about {gap.samples}")
+        self.gaps += 1
+        self._jump(gap.samples)
+
+    def _jump(self, samples: int) -> None:
+        self.watch.gap(samples)
+        self.clock.restart(self._count())
+        if self.capture:
+            self.capture.restart()
+
+    def _count(self) -> int:
+        return self.watch.ahead + self.watch.blocks * self._block
+
+    def _take(self, block: np.ndarray) -> None:
         now = time.monotonic()
         if not self._heard:
             self._begin(now)
         self.last_block = self.alive_at = now
-        self.level.hear(blocks[0])
-        found = self.watch.push(*(block[np.newaxis] for block in blocks))
-        self.samples = self._base + self.watch.blocks * self._block
+        self.level.hear(block)
+        found = self.watch.push(block[np.newaxis])
+        self.samples = self._count()
         jumps = self.clock.jumps
         self.clock.seen(self.samples)
         if self.clock.jumps > jumps:
             log.warning("the wall clock was set; times of alerts follow it from here on")
         for event in found:
-            sample = self._base + event.sample
-            self.heard(replace(event, sample=sample, time_s=round(float(sample / self._rate), 6)), self.clock.at(sample))
+            self.heard(event, self.clock.at(event.sample))
+        if self.capture:
+            self._keep(self.capture, block, found)
+
+    def _keep(self, capture: PreRoll, block: np.ndarray, found: list[Event]) -> None:
+        """A capture counts from the last gap on."""
+        capture.settings = self.watch.settings_hash
+        capture.push(block[np.newaxis], self.watch.fired)
+        for event in found:
+            capture.alert(replace(event, sample=event.sample - self.watch.ahead))

@@ -20,6 +20,7 @@ from tinystream.app.sinks import Mqtt
 from tinystream.errors import SinkError, TinystreamError
 from tinystream.io.live import Live
 from tinystream.io.sink import Sinks
+from tinystream.node.capture import PreRoll
 from tinystream.node.changing import Changing
 from tinystream.node.clock import Clock, Moment
 from tinystream.node.delivery import Delivery
@@ -63,6 +64,7 @@ class Start:
     source:  makes the source, again after each failure; ends: its end is the service's.
     folder:  where the definition lies.
     sinks:   the app's others, opened.
+    capture: keeps what is heard around alerts.
     flush_s: longest wait at the end for the broker to take what waits.
     """
 
@@ -78,6 +80,7 @@ class Start:
     sinks: Sinks
     environ: Mapping[str, str]
     metrics_port: int | None = None
+    capture: PreRoll | None = None
     flush_s: float = 10.0
     pause_s: tuple[float, float] = (1.0, 60.0)
 
@@ -106,7 +109,11 @@ class Service:
         self.changing = Changing(self.watch, start.state, start.folder, self._lock)
         rate_hz = plan.x[0].sample_hz or plan.x[0].rate_hz
         self.clock = Clock(rate_hz, plan.x[0].shape[0])
-        self.listening = Listening(self.watch, self.clock, start.source, self.heard, self._lock, start.ends, start.pause_s)
+        self.listening = Listening(
+            self.watch, self.clock, start.source, self.heard, self._lock, start.ends, start.pause_s, capture=start.capture
+        )
+        if start.capture:
+            self.watch.want = start.capture.want
         self.outbox = Outbox(start.state.outbox, self.node.outbox_alerts, self.node.outbox_keeps)
         will = None if self.node.sleeping else Message(self.topics.availability, b"offline", retain=True)
         self.session = Session(start.broker, will)
@@ -152,6 +159,8 @@ class Service:
         self._notify.tell("STOPPING=1")
         log.info("ending; %d alerts wait for the broker", len(self.outbox))
         self.listening.stop()
+        if self.start.capture:
+            self.start.capture.close()
         self._save_learnt()
         self.delivery.close(self.start.flush_s)
         self._publish_status()
@@ -279,7 +288,12 @@ class Service:
 
     def warnings(self) -> list[str]:
         """What a person should look after."""
-        found = [self.changing.fault, self.delivery.refusal and f"the broker refuses alerts: {self.delivery.refusal}"]
+        capture = self.start.capture
+        found = [
+            capture and capture.failed and f"{capture.failed} captures could not be written",
+            self.changing.fault,
+            self.delivery.refusal and f"the broker refuses alerts: {self.delivery.refusal}",
+        ]
         other, at = self._other
         if other and time.monotonic() - at < CONFLICT_S:
             found.append(f"another node has this name and app: instance {other[:16]}")

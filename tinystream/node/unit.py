@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinystream.errors import TinystreamError
@@ -77,26 +78,12 @@ WantedBy=multi-user.target
 """
 
 
-def unit(
-    app: Path,
-    name: str,
-    source_kind: str,
-    source: str = "mic",
-    device: str | None = None,
-    engine: str = "auto",
-    channel: str | None = None,
-    broker: str | None = None,
-    metrics: int | None = None,
-) -> str:
-    """The unit's text.  app: the definition; name: the app's; the rest as `tinystream node` was told."""
+def unit(app: Path, name: str, source_kind: str, source: str = "mic", options: Sequence[str] = ()) -> str:
+    """The unit's text.  app: the definition; name: the app's; options: others that `tinystream node` was told."""
     if source == "-":
         raise TinystreamError("a service has no standard input", "--input mic, or another source")
     place = str(Path(source).absolute()) if Path(source).exists() else source
-    words = [sys.executable, "-m", "tinystream", "node", str(app.absolute()), "--input", place]
-    for option, value in (("--device", device), ("--channel", channel), ("--broker", broker), ("--metrics", metrics)):
-        if value is not None:
-            words += [option, str(value)]
-    words += [] if engine == "auto" else ["--engine", engine]
+    words = [sys.executable, "-m", "tinystream", "node", str(app.absolute()), "--input", place, *options]
     group, kinds = DEVICES.get(source_kind, OTHERS)
     homes = any(str(Path(word).absolute()).startswith(("/home/", "/root/")) for word in words if word.startswith("/"))
     return TEMPLATE.format(

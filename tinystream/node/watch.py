@@ -27,6 +27,7 @@ class Watch:
     """push() gives events; apply() changes what detectors compare with.
 
     settings: what holds now, by label, and `settings_hash` for it.
+    want:     steps whose outputs are asked for beside the scores; `fired` has those of the last push, of a plan without duty.
     """
 
     def __init__(self, app: App, plan: Plan, engine: Runs):
@@ -34,6 +35,8 @@ class Watch:
         self.app, self.plan, self.engine = app, plan, engine
         self.detectors: list[Step] = [plan.steps[d.step] for d in plan.detections]
         self.sequence = 0
+        self.want: set[int] = set()
+        self.fired: dict[int, Fired] = {}
         self.changes = Changes()
         self.settings = effective(app, plan, self.changes)
         self.restart()
@@ -70,7 +73,8 @@ class Watch:
 
     def _push(self, *x: np.ndarray) -> list[Event]:
         wanted = {d.scores for d in self.plan.detections if d.scores >= 0}
-        given = self.engine.push(*x, want=wanted)
+        given = self.engine.push(*x, want=wanted | self.want)
+        self.fired = {step: given[step] for step in self.want}
         now = self.blocks + np.arange(len(x[0]))
         given |= {-1 - i: Fired(now, block) for i, block in enumerate(x)}
         self.blocks += len(x[0])
