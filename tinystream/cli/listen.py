@@ -61,7 +61,7 @@ def listen(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="what this bridge calls itself; else as the computer is called")] = None,
     record: Annotated[
-        Path | None, typer.Option("--record", metavar="FILE.wav", help="ask the node for its raw samples (`build --recording`), and end with them")
+        Path | None, typer.Option("--record", metavar="FILE.wav", help="ask a node of `build --recording` for raw samples")
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.001, max=MOST_S, help="of --record")] = 10,
     silent_s: Annotated[float, typer.Option("--silent-s", min=1, help="a node that was not heard for so long is offline")] = SILENT_S,

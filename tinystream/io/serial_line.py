@@ -93,6 +93,8 @@ class Line:
                 before = self._read_at or opened_at
                 raw = self._read()
             except RecordingError as error:
+                if self._ended.is_set():
+                    break
                 if self.state in ("open", UNTRIED):  # the first word of an outage is enough
                     self.tell(f"{error.what}; waits for it to come back")
                 self.state = error.what
@@ -105,6 +107,8 @@ class Line:
             if raw:
                 pause_s = self.pause_s[0]
                 yield Piece(raw, time.time(), now - before)
+        if self._line is not None:
+            self._drop()
 
     def _read(self) -> bytes:
         import serial

@@ -29,7 +29,12 @@ class Recorder:
     """
 
     def __init__(
-        self, path: Path, seconds: float, write: Callable[[bytes], None], tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        seconds: float,
+        write: Callable[[bytes], None],
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ):
         if path.suffix.lower() != ".wav":
             raise RecordingError(f"--record {path} is no WAV file", "--record node.wav")
