@@ -26,7 +26,7 @@ from tinystream.plan.model import OPERATOR_CODES
 TOML = (APP / "app.toml").read_text(encoding="utf-8")
 MODEL = (APP / "model.tflite").read_bytes()
 LSTM = 16  # in TFLite's list of operators
-VERBS = [command.name or command.callback.__name__ for command in cli.registered_commands]
+VERBS = [command.name or command.callback.__name__ for command in cli.registered_commands] + [group.name for group in cli.registered_groups]
 SINK = re.search(r"\[\[sink\]\]\n(?:[^\[\n].*\n|\n)+", TOML)[0]
 
 
