@@ -78,7 +78,8 @@ def test_with_all_that_was_heard_before_a_replay_gives_the_same_score(heard, pla
     recording = export(folder, tmp_path / "r")
     assert comes_again(plan, recording, told) == ""
     (again,) = tinystream("replay", APP, recording).events
-    assert (again["label"], again["sample"], again["score_count"]) == tuple(told["alerts"][0][k] for k in ("label", "sample", "score_count"))
+    parts = ("label", "sample", "score_count")
+    assert tuple(again[part] for part in parts) == tuple(told["alerts"][0][part] for part in parts)
 
 
 def test_run_keeps_list_tells_and_export_says_that_the_alert_comes_again(heard, plan, tmp_path):
