@@ -45,8 +45,8 @@ def told_on(app: Path, folder: Path) -> dict[Path, list[Event]]:
 
 def identical_on(plan: Plan, path: Path, seconds: float | None = None) -> None:
     """Every step's output in python, in native C and on an emulated Cortex-M4; skips what cannot be built here."""
-    recording = Reading().read(plan, path)
-    identical(plan, recording.samples if seconds is None else recording.samples[: int(seconds * recording.rate_hz)])
+    samples = Reading().read(plan, path).samples
+    identical(plan, samples if seconds is None else samples[: int(seconds * plan.x[0].sample_hz)])
 
 
 def identical(plan: Plan, samples: np.ndarray) -> None:
