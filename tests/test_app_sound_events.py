@@ -26,9 +26,13 @@ def train():
     return app_script(APP / "train.py")
 
 
-def test_each_simulated_sound_is_told_by_its_name_and_a_tone_and_a_knock_are_not():
+def test_each_simulated_sound_is_told_by_its_name_and_knocks_are_not():
     told = told_on(APP, RECORDINGS)
-    assert {path.stem: [(e.label, e.time_s) for e in events] for path, events in told.items()} == {}
+    assert {path.stem: [(e.label, e.time_s) for e in events] for path, events in told.items()} == {
+        "nursery": [("crying_baby", 3.38)],
+        "study": [("sneezing", 2.66), ("sneezing", 4.82)],
+        "stove": [("crackling_fire", 1.7)],
+    }
     for path, events in told.items():
         truth = find_truth(path)
         assert truth and judge(events, truth) == Judged(len(truth.windows), 0, 0)
@@ -44,15 +48,15 @@ def test_a_quiet_room_is_silent_whatever_its_noise():
 def test_it_hears_the_same_at_a_quarter_of_the_level():
     plan = plan_file(APP)
     engine = make_engine(plan)
-    for name in ("nursery", "yard", "stove"):
+    for name in ("nursery", "study", "stove"):
         samples = read_recording(RECORDINGS / f"{name}.flac", rate_hz=plan.x[0].sample_hz, channels=1).samples
         loud, quiet = ({e.label for e in replay(plan, engine, x).events} for x in (samples, samples // 4))
         assert loud == quiet != set()
 
 
-@pytest.mark.parametrize("name", ["yard"])
+@pytest.mark.parametrize("name", ["study"])
 def test_it_is_the_same_in_python_in_c_and_on_a_cortex_m4(name):
-    identical_on(plan_file(APP), RECORDINGS / f"{name}.flac", seconds=4)
+    identical_on(plan_file(APP), RECORDINGS / f"{name}.flac")
 
 
 def test_the_recordings_are_what_their_script_makes(tmp_path, monkeypatch):
@@ -82,7 +86,7 @@ def test_what_the_training_assumes_is_what_the_app_says(train):
 
 
 def test_the_features_of_the_training_are_those_of_the_textbook(train):
-    samples = read_recording(RECORDINGS / "yard.flac", rate_hz=None, channels=1).samples.reshape(-1)
+    samples = read_recording(RECORDINGS / "study.flac", rate_hz=None, channels=1).samples.reshape(-1)
     device, textbook = train.features(samples), train.textbook(samples)
     heard = textbook > -70      # quieter bands beside loud ones are what 16 bits of mantissa cost
     apart = np.abs(device - textbook)[heard]

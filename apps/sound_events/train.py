@@ -463,7 +463,7 @@ def of_label(found: list[Heard]) -> str:
     recordings = len({h.clip.recording for h in found})
     total = sum(len(h.windows) for h in found)
     percent = 100 * right / total
-    told = share(alerted, len(found)) if {h.clip.label for h in found} & {*ALERTS} else "not told"
+    told = share(alerted, len(found)) if {h.clip.label for h in found} <= {*ALERTS} else "not all are"
     return f"{recordings} | {right} of {total} ({percent:.0f} %) | {share(whole, len(found))} | {told} | {wrong}"
 
 
