@@ -54,6 +54,14 @@ def test_it_hears_the_same_at_a_quarter_of_the_level():
         assert loud == quiet != set()
 
 
+def test_a_beep_of_3_khz_is_told_as_a_baby_as_the_card_admits():
+    plan, rng = plan_file(APP), np.random.default_rng(0)
+    t = np.arange(48_000) / 16_000
+    beep = np.pad(0.05 * np.sin(2 * np.pi * 3000 * t), 24_000) + 3e-4 * rng.standard_normal(96_000)
+    assert [e.label for e in replay(plan, make_engine(plan), np.rint(beep * 32767).astype(np.int16)).events] == ["crying_baby"]
+    assert "**Beeps are taken for a baby**" in CARD
+
+
 @pytest.mark.parametrize("name", ["study"])
 def test_it_is_the_same_in_python_in_c_and_on_a_cortex_m4(name):
     identical_on(plan_file(APP), RECORDINGS / f"{name}.flac")
