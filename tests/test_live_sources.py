@@ -26,6 +26,7 @@ from tinystream.io.live import Gap, Live, Microphone, SerialPort, Tcp, TcpListen
 from tinystream.io.live.decoder import Decoder, Lost, Raw
 from tinystream.io.live.frames import Frames
 from tinystream.io.live.lines import Lines
+from tinystream.io.live.sensiml import SensiML
 from tinystream.io.live.serial_port import Port
 from tinystream.io.live.stream import Stream, Taking
 from tinystream.io.wanted import How, wanted_of
@@ -139,6 +140,25 @@ def test_a_device_that_was_gone_is_opened_again_and_the_gap_is_as_long_as_the_cl
     assert live.opened == pytest.approx([0.0, 0.21, 0.71, 1.71]) and gap.samples == 150 + 3 and not gap.exact
     assert "is gone: input/output error" in live.told[0] and "device is back" in live.told[1]
     assert (live.gaps, live.missing) == (1, 153)
+
+
+def test_a_connection_that_opens_and_gives_nothing_is_not_opened_ever_faster():
+    live = Script(*[[(0.0, OSError(5, "gone"))] for _ in range(9)], [(0.01, RAW)])
+    taken(live, 12)
+    assert np.allclose(np.diff(live.opened), [0.5, 1, 2, 4, 8, 16, 30, 30, 30])
+
+
+def test_a_rate_that_a_device_says_and_the_app_does_not_read_is_refused_or_told_once():
+    told = b'{"sample_rate": 50, "column_location": {"x": 0, "y": 1, "z": 2}}\n'
+    for rate in ("refuse", "tell"):
+        decoder = SensiML("device", wanted_of(SIGNAL, IMU.columns()), How())
+        live = Script([(0.01, told), *steady(X, 50)], decoder=decoder, again=False, rate=rate)
+        if rate == "refuse":
+            with pytest.raises(RecordingError, match="device says that it sends 50 Hz, the app reads 100 Hz"):
+                taken(live)
+        else:
+            taken(live)
+            assert len([word for word in live.told if "says that it sends 50 Hz" in word]) == 1
 
 
 def test_several_troubles_between_two_blocks_are_one_gap_and_none_comes_first_or_last():

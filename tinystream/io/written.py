@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,22 +109,27 @@ class Written:
 def recorded(live: Live, written: Written, failed: Callable[[TinystreamError], Any] | None = None) -> Generator[Item, None, None]:
     """What the source gives, each block once it is written.  failed: is told where writing fails, and the samples go on without it."""
     broken = False
+
+    def attempt(what: Callable[[], None]) -> None:
+        nonlocal broken
+        if broken:
+            return
+        try:
+            what()
+        except TinystreamError as error:
+            if failed is None:
+                raise
+            broken = True
+            failed(error)
+
     items = iter(live)
     try:
         for item in items:
-            if not broken:
-                try:
-                    written.write(item)
-                except TinystreamError as error:
-                    if failed is None:
-                        raise
-                    failed(error)
-                    broken = True
+            attempt(partial(written.write, item))
             yield item
     finally:
         items.close()
-        if not broken:
-            written.close(live.facts())
+        attempt(lambda: written.close(live.facts()))
 
 
 class Format(ABC):

@@ -125,13 +125,13 @@ class Microphone(Live):
     def _open_again(self) -> Listener:
         pause, most = BACK_OFF_S
         while True:
+            self.sleep(pause)  # one that opens and stops at once would be opened as fast as this machine can
+            pause = min(2 * pause, most)
             with suppress(RecordingError):
                 refresh(_sounddevice())
                 listener = self._open()
                 self.tell(f"the microphone {self._name} is back")
                 return listener
-            self.sleep(pause)
-            pause = min(2 * pause, most)
 
 
 class Listener:

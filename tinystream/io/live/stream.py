@@ -28,6 +28,7 @@ FAR = 0.05  # a rate that is so far off is refused at once; nearer ones are look
 LOOK_S = 15.0
 QUIET_S = 2.0
 """Shorter pauses are taken for those of a line or a busy machine."""
+NOT_FULL = "a block that was not full"
 
 
 class Connection(Protocol):
@@ -77,7 +78,8 @@ class Stream(Live):
         self.name, self.rate_hz, self.decoder, self.taking = name, x.sample_hz, decoder, taking
         self.filled = 0
         self.meter = RateMeter()
-        self._judged = self._off = False
+        self._judged = self._off = self._told_rate = False
+        self._pause = BACK_OFF_S[0]
         self._held: list[np.ndarray] = []
         self._holding = self._filling = 0  # samples in `_held`; those filled in a row
         self._last: np.ndarray | None = None
@@ -89,15 +91,17 @@ class Stream(Live):
 
     def items(self) -> Generator[Item, None, None]:
         connection: Connection | None = self.connect(again=False)
-        lost_at = 0.0
+        lost_at, given = 0.0, False
         try:
             while True:
                 if connection is None:
-                    connection = self._connected_again()
+                    connection = self._connected_again(given)
                     self._lose(Lost(self._samples_in(self.taking.clock() - lost_at), f"{self.name} was gone", exact=False))
+                before = self.blocks
                 why = yield from self._read(connection)
                 self._close(connection)
                 connection, lost_at = None, self.taking.clock()
+                given = self.blocks > before
                 if why is None and not self.taking.again:
                     self.left = self._holding
                     return
@@ -176,7 +180,7 @@ class Stream(Live):
             return
         last = self._held[-1][-1] if self._held and len(self._held[-1]) else self._last
         self._filling += lost.samples
-        if self.taking.gaps == "hold" and lost.exact and last is not None and self._filling <= self.rate_hz:
+        if self.taking.gaps == "hold" and lost.exact and last is not None and self._filling <= max(1.0, float(self.rate_hz)):
             self._held.append(np.repeat(last[np.newaxis], lost.samples, axis=0))
             self._holding += lost.samples
             self.filled += lost.samples
@@ -187,7 +191,7 @@ class Stream(Live):
     def _drop_partial(self) -> None:
         dropped, self._held, self._holding = self._holding, [], 0
         if dropped and self.taking.gaps != "keep":
-            self._add_gap(dropped, "a block that was not full", exact=True)
+            self._add_gap(dropped, NOT_FULL, exact=True)
 
     def _add_gap(self, samples: int, why: str, exact: bool) -> None:
         if self.blocks == 0:
@@ -196,20 +200,24 @@ class Stream(Live):
         if before is None:
             self._pending = Gap(samples, why, exact)
         else:
-            worse = why if not exact or before.why == "a block that was not full" else before.why
-            self._pending = Gap(before.samples + samples, worse, before.exact and exact)
+            first = why if before.why == NOT_FULL else before.why  # what follows is more often its consequence
+            self._pending = Gap(before.samples + samples, first, before.exact and exact)
 
     def _samples_in(self, seconds: float) -> int:
         return round(seconds * float(self.rate_hz))
 
-    def _connected_again(self) -> Connection:
-        pause, most = BACK_OFF_S
+    def _connected_again(self, given: bool) -> Connection:
+        """At once where the last connection gave a block; one that gave none is as good as none, however willingly it opens."""
+        if given:
+            self._pause = BACK_OFF_S[0]
         while True:
             try:
+                if not given:
+                    self.taking.sleep(self._pause)
+                    self._pause = min(2 * self._pause, BACK_OFF_S[1])
                 connection = self.connect(again=True)
             except (RecordingError, OSError):
-                self.taking.sleep(pause)
-                pause = min(2 * pause, most)
+                given = False
             else:
                 self.taking.tell(f"{self.name} is back")
                 return connection
@@ -227,7 +235,8 @@ class Stream(Live):
     def _judge(self) -> None:
         """Is it the app's rate?  Once at the start, when refusing is still an answer; from then on a change is told."""
         told_hz = self.decoder.rate_hz
-        if told_hz is not None and not self._judged and self._is_off(told_hz):
+        if told_hz is not None and not self._told_rate and self._is_off(told_hz):
+            self._told_rate = True
             self._refuse(f"{self.name} says that it sends {told_hz:.6g} Hz")
         rate = self.rate_measured = self.meter.rate_hz
         if rate is None:
