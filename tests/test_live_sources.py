@@ -11,6 +11,7 @@ import tty
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
+from select import select
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from tinystream.errors import RecordingError
 from tinystream.io.feed import frame
 from tinystream.io.live import Gap, Live, Microphone, SerialPort, Tcp, TcpListener, Udp
 from tinystream.io.live.decoder import Decoder, Lost, Raw
+from tinystream.io.live.detected import Detected
 from tinystream.io.live.frames import Frames
 from tinystream.io.live.lines import Lines
 from tinystream.io.live.sensiml import SensiML
@@ -352,6 +354,26 @@ def test_lines_over_a_serial_port_are_those_of_the_data_forwarder():
         device.write("".join(f"{a}\t{b}\t{c}\r\n" for a, b, c in [g[0], *g]).encode())
         got = np.concatenate([next(items) for _ in range(12)])
     assert np.abs(got.astype(int) - X).max() <= 1
+    device.unplug()
+
+
+def test_a_device_of_sensiml_is_asked_to_begin_and_does():
+    device = Device()
+    told = b'{"sample_rate": 100, "column_location": {"AccelerometerX": 0, "AccelerometerY": 1, "AccelerometerZ": 2}}\r\n'
+    heard = []
+
+    def run():
+        with suppress(OSError):
+            while not select([device.ours], [], [], 0.05)[0]:
+                os.write(device.ours, told)
+            heard.append(os.read(device.ours, 100))
+            os.write(device.ours, RAW)
+
+    live = serial_port([], device.name, [], Detected(device.name, wanted_of(SIGNAL, IMU.columns()), How(), joined=True))
+    threading.Thread(target=run, daemon=True).start()
+    with closing(iter(live)) as items:
+        got = np.concatenate([next(items) for _ in range(12)])
+    assert heard == [b"connect"] and np.array_equal(got, X)
     device.unplug()
 
 
