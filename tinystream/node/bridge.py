@@ -75,6 +75,7 @@ class Bridge(Managed):
         self.delivery = Delivery(self.outbox, self.session, self._message, self.definition.alerts_per_s)
         self._births = Event()  # somebody must be told everything again
         self._told_at = float("-inf")
+        self._emptied = True  # nothing waited when that was last told
         self._last: dict[str, bytes] = {}  # availability as last told, by topic
         self._open = ExitStack()
 
@@ -122,8 +123,9 @@ class Bridge(Managed):
         for remote in self.remotes:
             self._say(topics_of(remote).availability, b"online" if remote.silent_s() < self.silent_s else b"offline")
         self._say(self.topics.availability, b"online")
-        if now - self._told_at >= self.heartbeat_s:
-            self._told_at = now
+        emptied = len(self.outbox) == 0
+        if now - self._told_at >= self.heartbeat_s or emptied != self._emptied:
+            self._told_at, self._emptied = now, emptied
             for remote in self.remotes:
                 self._publish(topics_of(remote).status, remote.as_status(self.states.get(remote.port, "")))
             self._publish(self.topics.status, self.status())
