@@ -20,7 +20,7 @@ from tinystream.io.live import Live
 from tinystream.io.live.base import Gap
 from tinystream.node.capture import PreRoll
 from tinystream.node.clock import Clock
-from tinystream.node.health import SILENT_DBFS, Level, metrics, rss_bytes, temperature_c
+from tinystream.node.health import metrics, rss_bytes, temperature_c
 from tinystream.node.listening import Listening
 from tinystream.node.switches import Switches
 from tinystream.node.topics import Topics
@@ -50,9 +50,10 @@ def listen(tmp_path):
 
     def start(*sources: Live | BaseException, ends: bool = True, capture: Path | None = None) -> tuple[Listening, list]:
         plan = plan_file(app)
-        watch, heard, left = Watch(load(app), plan, Engine(plan)), [], list(sources)
+        watch, heard, left, says = Watch(load(app), plan, Engine(plan)), [], list(sources), []
 
-        def source() -> Live:
+        def source(say) -> Live:
+            says.append(say)
             if isinstance(left[0], BaseException):
                 raise left.pop(0)
             return left.pop(0)
@@ -155,19 +156,42 @@ def test_no_event_comes_after_the_stop_though_the_source_holds_on(listen):
     assert not heard
 
 
-def test_level_is_that_of_a_sine_and_clipping_is_counted():
-    level = Level()
-    t = np.arange(16_000)
-    level.hear((16_384 * np.sin(2 * np.pi * t / 100)).astype(np.int16).reshape(-1, 2))
-    dbfs, clipped = level.look()
-    assert dbfs == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.06) and clipped == 0
-    level.hear(np.array([32767, -32768, 0, 32766], np.int16))
-    assert level.look() == (-1.2, 0.5)
-    assert level.look() == (None, None), "each look begins anew"
-    level.hear(np.zeros(5, np.int16))
-    assert level.look() == (SILENT_DBFS, 0)
-    level.hear(np.zeros(5, np.uint8))
-    assert level.look() == (None, None), "a picture has no level"
+def test_a_source_that_looks_after_itself_is_told_in_its_words(listen):
+    class Unplugged(Live):
+        def items(self):
+            yield LOUD[0]
+            gate.wait(20)
+            yield LOUD[1]
+            gate.clear()
+            gate.wait(20)
+
+    gate = threading.Event()
+    listening, _ = listen(Unplugged(5, 1))
+    wait_for(lambda: listening.state == "running")
+    assert listening.awaits
+    listening._say("warning: ttyACM0 is gone; it is opened again when it is back")
+    assert listening.state.startswith("ttyACM0 is gone") and not listening.awaits
+    gate.set()
+    wait_for(lambda: listening.state == "running")
+    gate.set()
+
+
+def test_level_and_clipping_are_of_what_was_heard_since_the_last_look(listen):
+    class Stepwise(Live):
+        def items(self):
+            yield np.array([32767, -32768, 0, 0, 0], np.int16)
+            gate.wait(20)
+            yield sound(0, 1)[0]
+            gate.wait(20)
+
+    gate = threading.Event()
+    listening, _ = listen(Stepwise(5, 1))
+    wait_for(lambda: listening.samples == 5)
+    assert listening.level() == (pytest.approx(10 * np.log10(2 / 5), abs=0.1), 0.4)
+    assert listening.level() == (None, None)
+    gate.set()
+    wait_for(lambda: listening.samples == 10)
+    assert listening.level() == (-120.0, 0.0)
 
 
 def test_the_warmest_zone_is_told_and_none_where_there_is_none(tmp_path):

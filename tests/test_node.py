@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+import cbor2
+import numpy as np
 import pytest
 from brokers import Mosquitto
 from nodes import APP, BASE, Listener, Process, sound, write_app
 from typer.testing import CliRunner
 
+from tinystream.app.planning import plan_file
+from tinystream.app.read import load
 from tinystream.cli import cli as commands
 from tinystream.errors import TinystreamError
 from tinystream.io.broker import EmbeddedBroker
+from tinystream.io.sink import Sinks
+from tinystream.node.service import SILENT_S, Service, Start, alert_sink
+from tinystream.node.settings import sign
+from tinystream.node.state import State
+from tinystream.run.engine import Engine
+from tinystream.run.replay import replay
 
 STATUS, AVAILABILITY, LABEL = f"{BASE}/status", f"{BASE}/availability", f"{BASE}/label/yes"
 ALERT = "home/loudness/yes"
@@ -48,7 +60,7 @@ def test_a_node_is_born_alerts_and_ends_with_everything_told(broker, app, tmp_pa
         first = heard.wait(STATUS)
         node.feed(QUIET, LOUD)
         alert = heard.wait(ALERT)
-        status = heard.wait(STATUS, lambda told: told["alerts"] >= 1 and told["queue"] == 0)
+        status = heard.wait(STATUS, lambda told: told["alerts"] >= 1 and told["queue"] == 0 and told["level_dbfs"] is not None)
         assert node.end() == 0
         assert heard.wait(AVAILABILITY) == b"offline"
     topics = [topic for topic, _, _ in heard.all]
@@ -63,12 +75,6 @@ def test_a_node_is_born_alerts_and_ends_with_everything_told(broker, app, tmp_pa
 
 
 def test_alerts_of_a_node_are_those_of_a_replay(broker, app, tmp_path):
-    import numpy as np
-
-    from tinystream.app.planning import plan_file
-    from tinystream.run.engine import Engine
-    from tinystream.run.replay import replay
-
     x = np.concatenate([QUIET, SOME, QUIET, LOUD, QUIET])
     plan = plan_file(app)
     wanted = [(e.label, e.score, e.sample, e.time_s) for e in replay(plan, Engine(plan), x.reshape(-1)).events]
@@ -172,9 +178,6 @@ def test_only_signed_settings_are_taken_and_none_twice(broker, tmp_path):
         assert "counter" in (again := heard.wait(topic))["refused"] and again["threshold"] == 0.8
         heard.publish(f"{topic}/set", {"threshold": 0.5}, retain=True)
         assert "signed" in (bare := heard.wait(topic))["refused"] and bare["threshold"] == 0.8
-        from tinystream.app.planning import plan_file
-        from tinystream.node.settings import sign
-
         forged = sign({"threshold": 0.5}, tmp_path / "forged.pem", plan_file(app).digest, 2**62)
         heard.publish(f"{topic}/set", forged, retain=True)
         assert "signature" in (other := heard.wait(topic))["refused"] and other["threshold"] == 0.8
@@ -253,8 +256,6 @@ def test_prometheus_is_told_on_this_computer(broker, app, tmp_path):
 
 
 def test_systemd_is_told_ready_alive_and_stopping(app, tmp_path):
-    import socket
-
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(30)
@@ -268,6 +269,23 @@ def test_systemd_is_told_ready_alive_and_stopping(app, tmp_path):
             assert node.process.wait(30) == 130, "Ctrl-C is told apart"
 
 
+def test_systemd_is_told_nothing_while_a_source_hangs(app, tmp_path, monkeypatch):
+    told: list[str] = []
+    with idle(app, tmp_path) as service:
+        service._notify.watchdog_s = 0.0
+        service._notify.tell = lambda *lines: told.extend(lines)
+        for state, awaits in (("running", True), ("starting", True), ("it is gone; next attempt after 5 s", False)):
+            service.listening.state, service._told_silent = state, False
+            service.listening.alive_at = time.monotonic()
+            service._pat(time.monotonic())
+            assert told == ["WATCHDOG=1"]
+            told.clear()
+            service._pat(time.monotonic() + SILENT_S + 1)
+            assert told == ([] if awaits else ["WATCHDOG=1"])
+            assert (service.health()["source"] != state) == awaits
+            told.clear()
+
+
 def test_an_app_that_nobody_would_hear_is_refused(tmp_path):
     app = write_app(tmp_path / "app", "", APP.replace('[[sink]]\nkind  = "mqtt"\ntopic = "home/{app}/{label}"\n', ""))
     code, _, said = cli("node", str(app), "--input", "-", "--state", str(tmp_path / "state"))
@@ -275,17 +293,25 @@ def test_an_app_that_nobody_would_hear_is_refused(tmp_path):
 
 
 def test_cbor_is_told_where_it_is_asked_for(broker, tmp_path):
-    import cbor2
-
     app = write_app(tmp_path / "app", 'payload = "cbor"\n')
     with Listener(broker.port, ALERT) as heard, Process(app, tmp_path / "state", "--broker", f"127.0.0.1:{broker.port}") as node:
         node.feed(QUIET, LOUD)
         assert cbor2.loads(heard.wait(ALERT))["label"] == "yes"
 
 
-def free_port() -> int:
-    import socket
+@contextmanager
+def idle(app: Path, folder: Path):
+    """A service that was not started."""
+    plan, definition = plan_file(app), load(app)
+    sink = alert_sink(definition, BASE, None, {})
+    state = State(folder / "state")
+    with state:
+        service = Service(Start(definition, plan, Engine(plan), lambda say: None, False, lambda: sink, sink, app, state, Sinks([]), {}))
+        yield service
+        service.outbox.close()
 
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

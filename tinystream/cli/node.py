@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from io import FileIO
 from pathlib import Path
@@ -85,7 +86,7 @@ def node(
     sink = alert_sink(definition, topics_of(definition).base, broker, os.environ)
     resolve(sink, os.environ, broker)  # what is wrong with it is told now
     reading = Reading(False, channel, counts, in_unit, gaps.value)
-    make_source = source_maker(plan, Input(source, device, form, reading, any_rate, tell=logging.getLogger("tinystream.source").info))
+    make_source = source_maker(plan, Input(source, device, form, reading, any_rate))
     log_to(form=log.value)
     with open_sinks([other for other in definition.sinks if not isinstance(other, Mqtt)], os.environ) as sinks:
         service = Service(
@@ -130,12 +131,12 @@ def until_signal(service: Service) -> int:
     return 130 if asked[:1] == [signal.SIGINT] else 0
 
 
-def source_maker(plan: Plan, given: Input) -> Callable[[], Live]:
+def source_maker(plan: Plan, given: Input) -> Callable[[Callable[[str], None]], Live]:
     """A recording that cannot be read is a mistake of now; a device may be plugged in later."""
-    first = [open_input(plan, given)]
+    open_input(plan, given)
 
-    def make() -> Live:
-        live = first.pop() if first else open_input(plan, given)
+    def make(say: Callable[[str], None]) -> Live:
+        live = open_input(plan, replace(given, tell=say))
         if isinstance(live, Pipe):
             live.stream = FileIO(0, closefd=False)  # without a lock that a thread may hold at the end
         return live

@@ -1,4 +1,4 @@
-"""How a node is: what it hears, what it costs the computer, and how warm that is."""
+"""How a node is: what it costs the computer, how warm that is, and all of it for Prometheus."""
 
 from __future__ import annotations
 
@@ -8,40 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-FULL_SCALE = 32_768
-SILENT_DBFS = -120.0
-"""Told of digital silence, whose level has no logarithm."""
 ZONES = Path("/sys/class/thermal")
 COUNTERS = ("alerts", "overruns", "gaps", "dropped", "delivered", "refused", "clock_jumps")
 """Members of a status that only grow; the others go up and down."""
-
-
-class Level:
-    """How loud samples were since the last look: RMS in dB of full scale, and the share of them that lie at its ends.
-
-    Full scale is a sine's peak, so a square wave at full scale has 0 dBFS.  Only int16 has a full scale here.
-    """
-
-    def __init__(self) -> None:
-        self._squares, self._clipped, self._count = 0, 0, 0
-
-    def hear(self, x: np.ndarray) -> None:
-        if x.dtype == np.int16:
-            wide = x.reshape(-1).astype(np.int64)
-            self._squares += int(wide @ wide)
-            self._clipped += int(np.count_nonzero((wide == FULL_SCALE - 1) | (wide == -FULL_SCALE)))
-            self._count += wide.size
-
-    def look(self) -> tuple[float | None, float | None]:
-        """(dBFS, clipped share); (None, None) where nothing was heard."""
-        squares, clipped, count = self._squares, self._clipped, self._count
-        self._squares, self._clipped, self._count = 0, 0, 0
-        if not count:
-            return None, None
-        mean = squares / count / FULL_SCALE**2
-        return round(max(SILENT_DBFS, 10 * float(np.log10(mean))) if mean else SILENT_DBFS, 1), round(clipped / count, 6)
 
 
 class Load:

@@ -17,7 +17,6 @@ from tinystream.io.live import Live
 from tinystream.io.live.base import Gap
 from tinystream.node.capture import PreRoll
 from tinystream.node.clock import Clock, Moment
-from tinystream.node.health import Level
 from tinystream.node.watch import Watch
 from tinystream.run.trace import Event, samples_per_block
 
@@ -29,6 +28,7 @@ log = logging.getLogger(__name__)
 class Listening:
     """A thread of its own.  heard() is called in it with each event and when it was, while `lock` is held.
 
+    source:  makes one, that says its words for people by what it is given.
     ends:    a source that ends is at its end, such as a recording; otherwise that is a failure, too.
     pause_s: first and longest pause before a failed source is started again.
     capture: keeps what is heard around alerts.
@@ -42,7 +42,7 @@ class Listening:
         self,
         watch: Watch,
         clock: Clock,
-        source: Callable[[], Live],
+        source: Callable[[Callable[[str], None]], Live],
         heard: Callable[[Event, Moment], None],
         lock: RLock,
         ends: bool = False,
@@ -53,7 +53,7 @@ class Listening:
         self.watch, self.clock, self.source, self.heard, self.lock = watch, clock, source, heard, lock
         self.ends, self.pause_s, self.capture = ends, pause_s, capture
         self.state = "not yet started"
-        self.level = Level()
+        self._looked = 0  # samples, when the level was last asked for
         self.samples = self.gaps = 0
         self.last_block = self.alive_at = time.monotonic()
         self.ended = Flag()
@@ -80,6 +80,14 @@ class Listening:
         """Whether the source still keeps the thread."""
         return self._thread.is_alive()
 
+    def level(self) -> tuple[float | None, float | None]:
+        """(dBFS, clipped share) since it was last asked; (None, None) where nothing was heard."""
+        live, before, self._looked = self._live, self._looked, self.samples
+        if live is None or self.samples == before:
+            return None, None
+        level = live.level()
+        return level.rms_dbfs, round(level.clipped, 6)
+
     def start(self) -> None:
         self._thread.start()
 
@@ -92,7 +100,7 @@ class Listening:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        failures = 0
+        failures, before = 0, ""
         while not self._stop.is_set():
             began = self.alive_at = time.monotonic()
             self.state = "starting"
@@ -110,7 +118,8 @@ class Listening:
             failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
             seconds = min(self.pause_s[1], self.pause_s[0] * 2.0 ** min(failures - 1, 30)) * self._random.uniform(0.5, 1.0)
             self.state = f"{what}; next attempt after {seconds:.1f} s"
-            log.error("source: %s", self.state)
+            log.log(logging.DEBUG if what == before else logging.ERROR, "source: %s", self.state)  # as the last time is no news
+            before = what
             self._stop.wait(seconds)
         self.ended.set()
 
@@ -119,7 +128,7 @@ class Listening:
         if self._heard:
             self._overruns, self._live, self._heard = self.overruns, None, False
             self.gaps += 1
-        live = self._live = self.source()
+        live = self._live = self.source(self._say)
         for item in live:
             with self.lock:
                 if self._stop.is_set():
@@ -135,6 +144,14 @@ class Listening:
             self._jump(max(0, round((now - self.last_block) * self._rate) - self._block))
         self._heard, self.state = True, "running"
         log.info("source: running")
+
+    def _say(self, words: str) -> None:
+        """The source's own words.  After a warning it looks after itself, until blocks come again."""
+        if words.startswith("warning: "):
+            self.state = words.removeprefix("warning: ")
+            log.warning("source: %s", self.state)
+        else:
+            log.info("source: %s", words.removeprefix("note: "))
 
     def _miss(self, gap: Gap) -> None:
         """A source that goes on behind a gap tells how long it was."""
@@ -155,8 +172,10 @@ class Listening:
         now = time.monotonic()
         if not self._heard:
             self._begin(now)
+        elif self.state != "running":
+            self.state = "running"
+            log.info("source: running again")
         self.last_block = self.alive_at = now
-        self.level.hear(block)
         found = self.watch.push(block[np.newaxis])
         self.samples = self._count()
         jumps = self.clock.jumps

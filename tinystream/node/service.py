@@ -71,7 +71,7 @@ class Start:
     app: App
     plan: Plan
     engine: Runs
-    source: Callable[[], Live]
+    source: Callable[[Callable[[str], None]], Live]
     ends: bool
     broker: Callable[[], Mqtt]
     sink: Mqtt
@@ -162,6 +162,8 @@ class Service:
         if self.start.capture:
             self.start.capture.close()
         self._save_learnt()
+        if self.listening.ended.is_set() and not self._stop.is_set() and len(self.outbox):
+            self.session.wait(self.start.flush_s)  # a short recording may end before there is a connection
         self.delivery.close(self.start.flush_s)
         self._publish_status()
         if not self.node.sleeping:
@@ -307,7 +309,7 @@ class Service:
         now = time.monotonic()
         if now - self._looked_at >= self.node.heartbeat_s - TICK_S:
             self._looked_at = now
-            level_dbfs, clipped = self.listening.level.look()
+            level_dbfs, clipped = self.listening.level()
             self.status = {"level_dbfs": level_dbfs, "clipped": clipped, "cpu_percent": self._load.look()}
         self._beat_at, self._news = now, False
         self.status = self.health() | {"wall_time": iso(self.clock.wall())}
