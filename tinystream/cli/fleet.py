@@ -38,9 +38,9 @@ def fleet(
     ca_file: Annotated[str | None, typer.Option("--ca-file", metavar="FILE", help="PEM of the authority that signed the broker")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the nodes of a broker: what they run, how they are, and which alerts were lost, until Ctrl-C.
+    """Show the nodes of a broker, and how they are.
 
-    With --json, a snapshot after --seconds.
+    What they run, their last alerts, and how many were lost, until Ctrl-C; with --json, a snapshot after --seconds.
     """
     waiting: queue.Queue[Message] = queue.Queue(WAITING)
     seen, missed = Fleet(prefix), [0]
@@ -98,7 +98,9 @@ def shown(rows: list[dict[str, Any]], state: str) -> Table:
         last, health = row["last_alert"] or {}, row["health"]
         age = "-" if row["age_s"] is None else f"{row['age_s']:.0f} s"
         cells = [row["node"], row["app"], (row["definition"] or "-")[:8], row["settings"] or "-"]
-        cells += [" ".join(str(last[name]) for name in ("label", "score", "wall_time") if name in last) or "-"]
+        cells += [
+            " ".join([*(str(last[name]) for name in ("label", "score") if name in last), last.get("wall_time", "")[11:19]]).strip() or "-"
+        ]
         cells += [str(row["alerts_heard"]), str(row["lost"]), age]
         table.add_row(*map(Text, cells), Text("; ".join(health) or "ok", style="red" if health else "green"))
     return table

@@ -24,6 +24,7 @@ class JsonLines(logging.Formatter):
 class Words(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = f"{iso(record.created)} {record.levelname.lower()}: {record.getMessage()[:LONGEST]}"
+        text += "".join(f" {name}={value}" for name, value in getattr(record, "facts", {}).items())
         text = "".join(c if c.isprintable() else " " for c in text)
         return text + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
 
