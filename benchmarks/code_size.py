@@ -1,9 +1,11 @@
 """How much code does each kind of step take?  Measures what `tinystream show --board` estimates from.
 
     python benchmarks/code_size.py            measure everything; writes firmware_templates/cores/code.json.  About 20 minutes of a core.
+    python benchmarks/code_size.py --missing  measure the kinds that the file does not have, and leave the others
     python benchmarks/code_size.py --check    how far estimates are from programs that were not measured for them
 
 Every kind is compiled alone, as its module's EXAMPLES have it, and twice and thrice in a plan: one call is inlined where three are not.
+A kind that no example has alone, such as `hold`, is what its example takes beyond the kinds beside it, however often it is called.
 What a compiler leaves out because a model does not need it is not known, so most estimates that are off are too high.
 What a function of a library takes counts once, whoever calls it.
 """
@@ -36,7 +38,7 @@ from tinystream.firmware.project import build_image as build_firmware
 from tinystream.firmware.sizes import estimated_code, measured_code
 from tinystream.ops._prune import pruned
 from tinystream.plan.model import parse_model
-from tinystream.plan.plan import Plan, Wiring, plan_model, plan_steps
+from tinystream.plan.plan import Plan, Wiring, plan_model, plan_stage, plan_steps
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared/data/models"
@@ -51,31 +53,64 @@ BOARD = "qemu_mps2_an386"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare estimates with programs")
+    parser.add_argument("--missing", action="store_true", help="measure what is new")
     told = parser.parse_args()
     if told.check:
         return check()
-    found = {}
+    path = templates() / "cores/code.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if told.missing else {}
     for compiler in cross_compilers().values():
         for level in LEVELS:
             print(compiler.name, level, file=sys.stderr)
-            found[f"{compiler.name} {level}"] = measured(compiler, level)
-    path = templates() / "cores/code.json"
+            name = f"{compiler.name} {level}"
+            if told.missing:
+                complete(found[name]["cores"], compiler, level)
+            else:
+                found[name] = measured(compiler, level)
     text = json.dumps(found, separators=(",", ":")).replace('],"', '],\n"').replace('},"', '},\n"')
     path.write_text(f"{text}\n", encoding="utf-8")
     return check()
 
 
-def measured(compiler: Compiler, level: str) -> dict:
-    cores: dict[str, dict] = {core: {"kinds": {}} for core in CORES}
+def complete(cores: dict[str, dict], compiler: Compiler, level: str) -> None:
+    """What there is, with the kinds that are not there yet."""
     for core, found in cores.items():
-        known: dict[str, int] = {}
-        for kind, plans in kinds():
-            images = [build_image(plan, find_core(core), compiler, level) for plan in plans]
-            sizes = [app_code(image, plan) for image, plan in zip(images, plans)]
+        table, known = found["kinds"], dict(found["library"])
+
+        def keep(kind: str, sizes: list[int], images: list[Image], table=table, known=known) -> None:
             calls = {name: size for image in images for name, size in library(image).items()}
-            known |= calls
-            found["kinds"][kind] = [*sizes, sorted([*known].index(name) for name in calls)]
+            known |= {name: size for name, size in calls.items() if name not in known}
+            table[kind] = [*sizes, sorted([*known].index(name) for name in calls)]
+
+        for kind, plans in kinds():
+            if kind not in table:
+                images = [build_image(plan, find_core(core), compiler, level) for plan in plans]
+                keep(kind, [app_code(image, plan) for image, plan in zip(images, plans)], images)
+        for kind, plan in beside_others(set(table)):
+            image = build_image(plan, find_core(core), compiler, level)
+            others = sum(table[step.kind][0] for step in plan.steps if step.kind != kind)
+            keep(kind, [max(0, app_code(image, plan) - others)] * TIMES, [image])
         found["library"] = list(known.items())
+
+
+def beside_others(known: set[str]) -> Iterator[tuple[str, Plan]]:
+    """Each kind that no example has alone, with the plan of an example in which it is the only one that is not known."""
+    found = set(known)
+    for room in (tinystream.stages, tinystream.ops, tinystream.detectors):
+        for module in pkgutil.iter_modules(room.__path__):
+            code = import_module(f"{room.__name__}.{module.name}")
+            for stage, *x in getattr(code, "EXAMPLES", []):
+                plan = plan_stage("model", stage, *x)
+                new = {step.kind for step in plan.steps if step.kind not in found}
+                if len(new) == 1 and not plan.host_only:
+                    found |= new
+                    yield new.pop(), plan
+
+
+def measured(compiler: Compiler, level: str) -> dict:
+    cores: dict[str, dict] = {core: {"kinds": {}, "library": []} for core in CORES}
+    complete(cores, compiler, level)
+    for core, found in cores.items():
         plan = wake_word()
         plain = app_code(build_image(plan, find_core(core), compiler, level), plan)
         looked_at = app_code(build_firmware(plan, stand_in(core), compiler, level), plan)
