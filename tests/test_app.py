@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from streaming_model import Graph, streaming_model
 from tiny_model import tiny_model
 
-from tinystream import App, Budget, Duty, File, Imu, Microphone, Model, Mqtt, Stdout
+from tinystream import App, Budget, Channel, Duty, File, Imu, Microphone, Model, Mqtt, Stdout
 from tinystream.app.budget import kb, needs_recordings, over_battery, over_budget
 from tinystream.app.digest import digest
 from tinystream.app.planning import plan_file
@@ -226,7 +226,7 @@ def test_every_app_here_is_the_same_in_python_and_fits_the_schema(path):
     app = load(path)
     assert app.name == path.parent.name
     names = {type(entry).__name__: type(entry) for entry in (app.source, *app.stages, app.detect, *app.sinks)}
-    assert eval(python_of(app), {**names, "App": App, "Model": Model, "Budget": Budget}) == app
+    assert eval(python_of(app), {**names, "App": App, "Model": Model, "Budget": Budget, "Channel": Channel}) == app
     jsonschema.validate(tomllib.loads(path.read_text()), schema())
 
 
