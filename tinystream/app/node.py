@@ -6,9 +6,9 @@ runs have a hash of their own, which every alert carries.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tinystream.plan.stage import Definition
@@ -31,9 +31,20 @@ class Node(Definition):
     sleeping: bool = Field(default=False, description="it is often off: it has no last will, and what it told expires instead")
     discovery: str = Field(default="homeassistant", description='prefix of Home Assistant\'s discovery; "" for none')
     payload: Literal["json", "cbor"] = Field(default="json", description="how alerts are written")
+    sparkplug_group: str | None = Field(
+        default=None, min_length=1, max_length=64, description="be an edge node of this group in Sparkplug B, too; not for one that sleeps"
+    )
     outbox_alerts: int = Field(default=100_000, ge=1, le=10_000_000, description="alerts that are kept at most while no broker takes them")
     outbox_keeps: Literal["newest", "oldest"] = Field(default="newest", description="what is kept once there are more")
     alerts_per_s: float = Field(default=20, gt=0, le=10_000, description="alerts that are sent at most, when many have waited")
+
+    @model_validator(mode="after")
+    def _sparkplug_is_always_there(self) -> Self:
+        if self.sleeping and self.sparkplug_group:
+            raise PydanticCustomError(
+                "app", "sparkplug_group is not for a node that sleeps: its death would be told each time", {"help": "leave one of them out"}
+            )
+        return self
 
     @field_validator("topic")
     @classmethod

@@ -33,6 +33,7 @@ from tinystream.node.notify import Notify
 from tinystream.node.outbox import Entry, Outbox
 from tinystream.node.payload import alert, numbered, read, written
 from tinystream.node.session import Session
+from tinystream.node.sparkplug import Sparkplug
 from tinystream.node.state import State, whole
 from tinystream.node.switches import Switches
 from tinystream.node.topics import Message, Topics, level, node_name
@@ -44,6 +45,8 @@ from tinystream.run.learnt import learnt_by
 from tinystream.run.trace import Event
 
 TICK_S = 0.25
+NOT_METRICS = ("wall_time", "uptime_s", "rss_bytes")
+"""Of a status: what changes each time, and tells a Sparkplug host nothing."""
 SOON_S = 1.0
 """After an alert the status is told so soon; not with each of many."""
 SILENT_S = 60.0
@@ -118,6 +121,8 @@ class Service:
         will = None if self.node.sleeping else Message(self.topics.availability, b"offline", retain=True)
         self.session = Session(start.broker, will)
         self.delivery = Delivery(self.outbox, self.session, self.message, self.node.alerts_per_s)
+        group = self.node.sparkplug_group
+        self.sparkplug = Sparkplug(group, f"{self.name}.{app.name}", start.broker) if group else None
         self.switches = Switches(plan.labels, self.topics, OFF_S)
         self.metrics = Metrics(start.metrics_port, self.health) if start.metrics_port is not None else None
 
@@ -133,6 +138,8 @@ class Service:
             try:
                 self.session.open()
                 self.delivery.open()
+                if self.sparkplug:
+                    self.sparkplug.open()
                 self.listening.start()
                 log.info("%s runs %s", self.name, self.start.app.name, extra={"facts": self._who()})
                 self._notify.tell("READY=1", f"STATUS={self.start.app.name} runs")
@@ -169,6 +176,8 @@ class Service:
         if not self.node.sleeping:
             self._tell(self.topics.availability, b"offline")
         self.session.close(min(5.0, self.start.flush_s))
+        if self.sparkplug:
+            self.sparkplug.close()
         if self.metrics:
             self.metrics.close()
         waiting = len(self.outbox)
@@ -186,8 +195,11 @@ class Service:
         log.info("alert", extra={"facts": {"label": event.label, "score": event.score, "sequence": sequence}})
         self.switches.heard(event.label)
         self._send_switches()
+        told = numbered(kept, self.outbox.identity, sequence)
+        if self.sparkplug:
+            self.sparkplug.alert(told)
         try:
-            self.start.sinks.send(numbered(kept, self.outbox.identity, sequence))
+            self.start.sinks.send(told)
         except SinkError as error:
             log.error(error.what)
         self._news = True
@@ -314,6 +326,8 @@ class Service:
         self._beat_at, self._news = now, False
         self.status = self.health() | {"wall_time": iso(self.clock.wall())}
         self._tell_json(self.topics.status, self.status)
+        if self.sparkplug:
+            self.sparkplug.status({name: value for name, value in self.status.items() if name not in NOT_METRICS})
 
     def _save_learnt(self) -> None:
         self._learnt_at = time.monotonic()

@@ -40,7 +40,7 @@ class Session(Managed):
     """Connects, and connects again for ever, with pauses that double from one attempt to the next.  Use: `with Session(…)`, or start().
 
     definition:    of the broker, or what gives it: that is asked before each attempt, so that a new password or certificate is taken.
-    will:          what the broker publishes once we are gone without a word.
+    will:          what the broker publishes once we are gone without a word, or what gives it for each connection.
     connect_s:     longest wait for the broker's answer to an attempt.
     acknowledge_s: longest wait for an acknowledgement: a broker that takes and never answers is left, and tried again.
     pause_s:       first and longest pause between attempts; each is shortened at random by up to half, so that a fleet does not return
@@ -54,7 +54,7 @@ class Session(Managed):
     def __init__(
         self,
         definition: Mqtt | Callable[[], Mqtt],
-        will: Message | None = None,
+        will: Message | Callable[[], Message] | None = None,
         *,
         connect_s: float = 10.0,
         acknowledge_s: float = 30.0,
@@ -166,7 +166,7 @@ class Session(Managed):
         try:
             definition = self.definition()
             self._where = where(definition)
-            connection = Connection(definition, self.limit_bytes, self.connect_s, self.will)
+            connection = Connection(definition, self.limit_bytes, self.connect_s, self.will() if callable(self.will) else self.will)
             connection.begin()
             self._serve(connection)
         except (Lost, TinystreamError) as e:
