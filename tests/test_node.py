@@ -292,6 +292,22 @@ def test_an_app_that_nobody_would_hear_is_refused(tmp_path):
     assert code == 1 and "no mqtt sink" in said
 
 
+def test_a_node_of_a_sparkplug_group_is_born_tells_alerts_and_dies(broker, tmp_path):
+    payload = pytest.importorskip("tinystream.node.sparkplug").payload_class()
+    app = write_app(tmp_path / "app", app=APP.replace('name        = "n1"', 'name        = "n1"\nsparkplug_group = "plant"'))
+    with Listener(broker.port) as heard, Process(app, tmp_path / "state", "--broker", f"127.0.0.1:{broker.port}") as node:
+        heard.wait("spBv1.0/plant/NBIRTH/n1.loudness")
+        node.feed(QUIET, LOUD)
+        alert = heard.wait(ALERT)
+        assert node.end() == 0
+        heard.wait("spBv1.0/plant/NDEATH/n1.loudness")
+    told = [payload.FromString(raw) for topic, raw, _ in heard.all if topic.startswith("spBv1.0/plant/N")]
+    words = [metric.string_value for one in told for metric in one.metrics if metric.name == "alert/id"]
+    assert alert["id"] in words
+    queue = [metric for metric in told[0].metrics if metric.name in ("queue", "source", "bdSeq")]
+    assert len(queue) >= 1 and told[0].seq == 0
+
+
 def test_cbor_is_told_where_it_is_asked_for(broker, tmp_path):
     app = write_app(tmp_path / "app", 'payload = "cbor"\n')
     with Listener(broker.port, ALERT) as heard, Process(app, tmp_path / "state", "--broker", f"127.0.0.1:{broker.port}") as node:
