@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from command import tinystream
+from shared import shared
 from tiny_model import tiny_model
 
 from tinystream import App, Duty, Imu, Microphone, Model
@@ -401,3 +402,71 @@ def test_power_and_live_runs_say_that_they_know_one_source(pump):
         done = tinystream(*words)
         print(done.err)
         assert done.code == 1 and "2 sources" in done.err
+
+
+# --- what stands behind a model -----------------------------------------------------------------------------------
+
+AUTOENCODER = """\
+name = "odd_sound"
+
+[source]
+kind = "microphone"
+rate_hz = 16_000
+block_ms = 32
+
+[[stage]]
+kind = "frame"
+length_ms = 64
+
+[[stage]]
+kind = "spectrum"
+
+[[stage]]
+kind = "mel"
+bands = 128
+
+[[stage]]
+kind = "log"
+unit = "db"
+
+[[stage]]
+kind = "quantize"
+
+[[stage]]
+kind = "stack"
+frames = 5
+
+[model]
+file = "ad01_int8.tflite"
+from = "stack"
+
+[[stage]]
+kind = "reconstruction"
+from = ["stack", "model"]
+
+[detect]
+kind = "limits"
+threshold = 60
+hold = 3
+"""
+
+
+def test_the_error_of_an_autoencoder_is_a_score_like_any_other(tmp_path, monkeypatch):
+    """MLPerf Tiny's anomaly detector in an app: what it was given is held against what it gave."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "ad01_int8.tflite").write_bytes(shared("data/models/mlperf_tiny/ad01_int8.tflite").read_bytes())
+    (tmp_path / "app.toml").write_text(AUTOENCODER)
+    plan = plan_file(tmp_path)
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 400, 16_000 * 4).astype(np.int16)
+    sound[32_000:] = (9000 * np.sin(np.arange(32_000) * 0.5)).astype(np.int16)
+    python, native = (replay(plan, engine, sound, keep="all") for engine in (Engine(plan), Native(plan)))
+    assert python.digests == native.digests and python.events == native.events
+    name = {step.name: step for step in plan.steps}
+    given, gave = name["stack"].y, plan.steps[[s.name for s in plan.steps].index("reconstruction") - 1].y
+    outputs = python.outputs
+    model = plan.steps[[s.name for s in plan.steps].index("reconstruction") - 1].name
+    error = (given.real(outputs["stack"].y.reshape(-1, 640)) - gave.real(outputs[model].y.reshape(-1, 640))) ** 2
+    np.testing.assert_allclose(name["reconstruction"].y.real(outputs["reconstruction"].y).ravel(), error.mean(axis=1), rtol=1e-3)
+    assert plan.steps[plan.scores].name == "reconstruction" and plan.labels == ("anomaly",)
+    assert len(python.events) == 1, "a tone that is nothing like it is odd; noise is not"
