@@ -10,10 +10,12 @@ import pytest
 from scipy.integrate import cumulative_trapezoid
 from scipy.signal import butter, sosfilt
 
+from tinystream import App, Imu
 from tinystream.errors import AppError
 from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
+from tinystream.stages import Frame, Stats
 from tinystream.stages.biquad import BOUND
 from tinystream.stages.velocity import Velocity, integrator
 
@@ -144,3 +146,17 @@ def test_mistakes(stage, signal, path, what):
     with pytest.raises(AppError) as caught:
         stage.plan(signal)
     assert (caught.value.path, caught.value.what) == (path, what)
+
+
+def test_the_rms_of_a_second_is_what_iso_20816_asks_for():
+    """Of a whole app: 0.2 g at 50 Hz is 4.4 mm/s rms, gravity and a slow sway do not count."""
+    source = Imu(rate_hz=1600, axes=["z"], range_g=4, block_ms=100)
+    stages = [Velocity(low_hz=10, range_mm_s=100), Frame(length_ms=1000, hop_ms=1000, window="boxcar"), Stats(features=["rms"])]
+    plan = App(name="severity", source=source, stages=stages).plan()
+    t = np.arange(1600 * 6) / 1600
+    g = 1 + 0.2 * np.sin(2 * np.pi * 50 * t) + 0.05 * np.sin(2 * np.pi * 0.5 * t)
+    fired = Engine(plan).push(np.round(g / plan.x[0].scale).astype(np.int16).reshape(-1, *plan.x[0].shape))
+    rms = plan.steps[-1].y.real(fired[len(plan.steps) - 1].y).ravel()
+    want = 0.2 * 9806.65 / (2 * np.pi * 50) / np.sqrt(2)
+    print(f"{rms[-1]:.4f} mm/s rms, physics says {want:.4f}")
+    assert plan.steps[-1].y.unit == "mm/s" and abs(rms[2:] / want - 1).max() < 0.01
