@@ -23,6 +23,7 @@ Source: ours; alarm limits with a deadband, an on-delay and an off-delay, as in 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
@@ -40,6 +41,8 @@ Number = float | dict[str, float] | None
 OPTIONS = {"above": ("threshold", "clear"), "below": ("threshold", "clear"), "outside": ("low", "high", "clear_low", "clear_high")}
 NEVER = 1 << 40
 """Beyond every score."""
+CLEAR = "_clear"
+"""The end of a label that tells that another is over."""
 
 
 class Limits(Detector):
@@ -122,7 +125,7 @@ class Limits(Detector):
 
     def labels_of(self, x: Signal) -> tuple[str, ...]:
         names = self._names(x)
-        return names + tuple(f"{name}_clear" for name in names) if self.report_clear else names
+        return names + tuple(f"{name}{CLEAR}" for name in names) if self.report_clear else names
 
     # --- what a person wrote, checked -----------------------------------------------------------------------------
 
@@ -141,7 +144,7 @@ class Limits(Detector):
         names = anonymous if self.classes is None else self.classes
         if len(names) != x.size:
             raise AppError(("classes",), f"{len(names)} labels for {x.size} scores: {', '.join(names)}")
-        told = [*names, *(f"{name}_clear" for name in names if self.report_clear)]
+        told = [*names, *(f"{name}{CLEAR}" for name in names if self.report_clear)]
         if len(set(told)) < len(told):
             raise AppError(("classes",), f"two scores have the same label: {', '.join(told)}")
         return names
@@ -208,6 +211,15 @@ class Limits(Detector):
         sides = dict(low=(low, floor), high=(high, ceil), clear_low=(clear_low, floor), clear_high=(clear_high, ceil))
         return {side: np.array([counts(x, names[side], value, whole) for value in values], np.int64)
                 for side, (values, whole) in sides.items()}
+
+
+def ends_of(labels: Collection[str]) -> dict[str, str]:
+    """The labels that tell that another one is over, and which.
+
+    >>> ends_of(["anomaly", "anomaly_clear", "all_clear"])
+    {'anomaly_clear': 'anomaly'}
+    """
+    return {f"{label}{CLEAR}": label for label in labels if f"{label}{CLEAR}" in labels}
 
 
 def counts(x: Signal, option: str, value: float, whole) -> int:

@@ -22,6 +22,7 @@ from tinystream import __version__
 from tinystream.app.definition import App
 from tinystream.app.node import Node
 from tinystream.app.sinks import Mqtt, check_topic
+from tinystream.detectors.limits import CLEAR
 from tinystream.errors import AppError, SinkError, writing
 from tinystream.io.delivery import Managed
 from tinystream.io.records import Hello
@@ -38,7 +39,6 @@ TOPIC = "tinystream/{node}/{app}/alert/{label}"
 HEARTBEAT_S = 60.0
 SILENT_S = 300.0
 NOT_FOR_IT = ("level", "queue", "load")  # of discovery's diagnostics: a node on a line does not tell them
-CLEAR = "_clear"
 log = logging.getLogger(__name__)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from tinystream import __version__
 from tinystream.app.definition import App
 from tinystream.app.node import Node, Settings
+from tinystream.detectors.limits import ends_of
 from tinystream.node.topics import Message, Topics
 from tinystream.plan.plan import Plan
 
@@ -72,12 +73,12 @@ def components(app: App, plan: Plan, node: str, definition: Node, topics: Topics
     """Every entity of the device, by a key of its own."""
     mine = f"tinystream_{key(node)}_{key(app.name)}"
     expire = {"exp_aft": round(MISSED * definition.heartbeat_s)} if definition.sleeping else {}
-    clears = {label.removesuffix("_clear") for label in plan.labels if label.endswith("_clear")}
+    ends = ends_of(plan.labels)
     found: dict[str, Any] = {}
     for label in plan.labels:
-        if label.endswith("_clear") and label.removesuffix("_clear") in plan.labels:
+        if label in ends:
             continue
-        off = {} if label in clears else {"off_dly": OFF_S}
+        off = {} if label in ends.values() else {"off_dly": OFF_S}
         found[f"label_{key(label)}"] = {
             "p": "binary_sensor", "name": label, "uniq_id": f"{mine}_{key(label)}", "stat_t": topics.label(label),
             "dev_cla": CLASSES.get(plan.source, "problem"), **off,

@@ -17,6 +17,7 @@ from tinystream.io.records import LONGEST, Alert, Hello, Notice, Overrun, Reader
 from tinystream.io.serial_line import Piece
 from tinystream.node import payload
 from tinystream.node.clock import Moment
+from tinystream.node.state import whole
 from tinystream.plan.plan import Plan
 from tinystream.run.trace import Event
 
@@ -169,6 +170,4 @@ def as_hello(told: dict[str, Any]) -> Hello:
 
 def write_hellos(path: Path, hellos: dict[str, Hello]) -> None:
     """Whole or not at all.  OSError where the disk refuses."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps({port: asdict(hello) for port, hello in hellos.items()}, indent=2), encoding="utf-8")
-    part.replace(path)
+    whole(path, json.dumps({port: asdict(hello) for port, hello in hellos.items()}, indent=2).encode())

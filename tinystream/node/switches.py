@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 
+from tinystream.detectors.limits import ends_of
 from tinystream.node.topics import Message, Topics
-
-CLEAR = "_clear"
-"""The end of a label by which a detector tells that another is over."""
 
 
 class Switches:
@@ -19,8 +17,9 @@ class Switches:
     """
 
     def __init__(self, labels: Sequence[str], topics: Topics, off_s: float, monotonic: Callable[[], float] = time.monotonic):
-        self.lasting = {label.removesuffix(CLEAR) for label in labels if label.endswith(CLEAR)} & set(labels)
-        self.labels = [label for label in labels if label.removesuffix(CLEAR) not in self.lasting or not label.endswith(CLEAR)]
+        self._ends = ends_of(labels)
+        self.lasting = set(self._ends.values())
+        self.labels = [label for label in labels if label not in self._ends]
         self.topics, self.off_s, self.monotonic = topics, off_s, monotonic
         self._on: dict[str, float] = {}  # label -> when it was heard last
         self._news: dict[str, None] = {}  # labels, in the order of their news
@@ -31,7 +30,7 @@ class Switches:
             if label in self.labels:
                 self._on[label] = self.monotonic()
             else:
-                label = label.removesuffix(CLEAR)
+                label = self._ends[label]
                 self._on.pop(label, None)
             self._news[label] = None
 

@@ -15,8 +15,7 @@ import socket
 from dataclasses import dataclass
 
 from tinystream.app.node import Node
-
-ESCAPED = str.maketrans({c: f"%{ord(c):02X}" for c in "%+#/\0"})  # what a name must not do to a topic
+from tinystream.io.mqtt import ESCAPED
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinystream.detectors.limits import ends_of
 from tinystream.io.truth import Truth
 from tinystream.run.trace import Event
 
@@ -27,9 +28,9 @@ def judge(events: Sequence[Event], truth: Truth) -> Judged:
     An event that says that an alert is over, "<label>_clear", is no alert.
     """
     waiting = list(range(len(truth.windows)))
-    false_alarms, labels = 0, {event.label for event in events}
+    false_alarms, ends = 0, ends_of({event.label for event in events})
     for event in events:
-        if event.label.endswith("_clear") and event.label.removesuffix("_clear") in labels:
+        if event.label in ends:
             continue
         fit = [i for i in waiting if fits(event, truth, i)]
         if fit:
