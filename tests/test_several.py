@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import soundfile
@@ -25,6 +27,7 @@ from tinystream.firmware.board import find_board
 from tinystream.firmware.emulated import Emulated
 from tinystream.firmware.project import check_board
 from tinystream.plan.plan import Plan
+from tinystream.run.duty import on_duty
 from tinystream.run.engine import Engine
 from tinystream.run.native import Native
 from tinystream.run.replay import Reading, blocks_of, recordings_of, replay
@@ -232,14 +235,8 @@ def test_a_window_of_duty_begins_with_a_whole_block_of_the_slow_source():
     plan = App(name="two", sources=[MICROPHONE, SLOW], duty=Duty(on_s=0.12, every_s=0.6), stages=[Every(n=1, from_="motion")]).plan()
     rng = np.random.default_rng(0)
     motion = rng.integers(-999, 999, (3 * 30, 3), dtype=np.int16)
-    trace = replay(plan, Engine_on_duty(plan), (np.zeros(5 * 360, np.int16), motion), keep="all")
+    trace = replay(plan, on_duty(plan, Engine(plan)), (np.zeros(5 * 360, np.int16), motion), keep="all")
     np.testing.assert_array_equal(trace.outputs["motion"].y.reshape(-1, 3), np.concatenate([motion[30 * n : 30 * n + 6] for n in range(3)]))
-
-
-def Engine_on_duty(plan: Plan):
-    from tinystream.run.duty import on_duty
-
-    return on_duty(plan, Engine(plan))
 
 
 @pytest.mark.parametrize(
@@ -290,10 +287,6 @@ def test_a_mistake_in_one_of_several_is_shown_at_its_line(folder):
 
 
 def test_the_schema_knows_lists_of_sources_models_and_detectors(folder):
-    import tomllib
-
-    import jsonschema
-
     doc = tomllib.loads(GUARDED)
     jsonschema.validate(doc, schema())
     doc["model"] = doc["model"][0]
