@@ -17,21 +17,24 @@ each of n values, are told:
     n5, n25, n75, n95, median   the values of rank int((n - 1) p / 100 + 0.5)
     mean, std (biased), variance (over n - 1), RMS, skewness (biased), kurtosis (biased, Fisher's); both are 0 of what does not vary
 
-fft_length, do_log, do_fft_overlap and extra_low_freq say nothing then.  Of Edge Impulse's 50 names the ten Daubechies are here, haar and
-db2 to db10 (and db1, which is haar); bior*, coif*, rbio* and sym* are refused.  A window has 32 2**L samples or more after decimation.
+fft_length, do_log, do_fft_overlap and extra_low_freq say nothing then.  Wavelets are Edge Impulse's 50 (bior*, coif*, db*, haar, rbio* and
+sym*; and db1, bior1.1 and rbio1.1, which are haar).  A window has 32 2**L samples or more after decimation.
 
 It is short for steps of other kinds: `window_filter` (decimation, a Chebyshev low-pass of order 8 and 0.05 dB at 0.8 of half the new rate,
 settled on the first sample; and the Butterworth filter), `stats`, `max_spectrum`, `log`, `concat`; `centre`, `dwt` and `entropy` for
 wavelets.  Samples are multiplied by scale_axes; those of audio ("FS") count as int16.  A power below 1e-10, or below 2**-61 of the loudest
-that can be, counts as that.  Beside wavelets' variances y counts no coarser than 2**-8, and what exceeds its 31 bits, 2**23 then, is held.
+that can be, counts as that.  Beside wavelets' variances y counts no coarser than 2**-8, nor than 2**-14 of full scale, and what exceeds its
+31 bits, 2**23 then, is held.
 
 Against the published algorithm in float64, for windows of one count of RMS or more: RMS within 0.1 % or 2 counts of y, skewness and
 kurtosis within 0.1 % or 0.002, spectral skewness and kurtosis within 0.5 % or 0.01, logarithms of powers within 0.005 where a power is
 no less than a millionth of the greatest (tests/test_spectral_analysis.py measures each).  Of wavelets: coefficients of level l within
-2**-26 2**(l / 2) of full scale, 2**-18 2**(l / 2) behind filters or decimation; mean, percentiles, std, RMS and variance within 0.01 % or
-2 counts of y beside that, skewness and kurtosis within 0.1 % or 0.002, entropy within 0.0003.  Crossings and bins of the histogram are
-those of these coefficients, exactly: one that lies nearer than that to 0, to the mean or to the edge of a bin may be counted on the other
-side.  So in parts that should be 0 but for roundings, such as details of a straight line, the published numbers are those of its own noise.
+2**-26 S**l of full scale, S the greater of sum |h| and sum |g|, 1.4 to 2.8 (`dwt`); behind filters or decimation, within 2**-18 R besides,
+R what RMS may grow by: 2**(l / 2), more of biorthogonal ones, 24 times that at level 7 of bior3.1.  Mean, percentiles, std, RMS and
+variance within 0.01 % or 2 counts of y beside that, skewness and kurtosis within 0.1 % or 0.002, entropy within 0.0003.  Crossings and
+bins of the histogram are those of these coefficients, exactly: one that lies nearer than that to 0, to the mean or to the edge of a bin may
+be counted on the other side.  So where details should be 0 but for roundings, in a straight line, or on the mirror's glass by wavelets that
+are odd (haar, bior1.* and bior3.*, rbio* of both), the published numbers are those of its own noise.
 
 Source: Edge Impulse, processing-blocks, spectral_analysis and common/wavelet, implementation version 4.
 """
@@ -39,10 +42,9 @@ Source: Edge Impulse, processing-blocks, spectral_analysis and common/wavelet, i
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from fractions import Fraction
 from math import floor, log2
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -53,6 +55,7 @@ from tinystream.plan.signal import Signal
 from tinystream.plan.step import Step
 from tinystream.stages import dwt, entropy
 from tinystream.stages._edge_impulse import Chain, ScaledBlock, kurtosis, raw, skewness
+from tinystream.stages._wavelets import Name, filters, loudest
 from tinystream.stages.centre import Centre
 from tinystream.stages.concat import Concat
 from tinystream.stages.log import Log
@@ -70,10 +73,6 @@ WAVELET_FEATURES = ("zero_crossing_rate", "mean_crossing_rate", "n5", "n25", "n7
 
 HISTOGRAM = 100     # bins of the entropy
 MOST = 2.0**23 - 1  # what is held beside an entropy, so that y counts in 2**-8 at least
-BIORTHOGONAL = ("1.3", "1.5", "2.2", "2.4", "2.6", "2.8", "3.1", "3.3", "3.5", "3.7", "3.9", "4.4", "5.5", "6.8")
-REFUSED = (*(f"bior{order}" for order in BIORTHOGONAL), "coif1", "coif2", "coif3", *(f"rbio{order}" for order in BIORTHOGONAL),
-           *(f"sym{order}" for order in range(2, 11)))
-"""Edge Impulse's names of wavelets that are not here."""
 
 
 class SpectralAnalysis(ScaledBlock):
@@ -89,7 +88,7 @@ class SpectralAnalysis(ScaledBlock):
     do_fft_overlap: bool = Field(default=True, description="of FFT: frames begin every half frame; else every frame")
     extra_low_freq: bool = Field(default=False, description="of FFT: the same features once more, of every tenth sample")
     wavelet_level: int = Field(default=1, ge=1, le=7, description="of Wavelet: how often the band is halved")
-    wavelet: str = Field(default="db4", description="of Wavelet: haar, or db1 to db10")
+    wavelet: Name = Field(default="db4", description="of Wavelet: its name")
 
     def plan(self, x: Signal) -> list[Step]:
         if x.dtype != "int16" or x.zero or x.sample_hz is None or len(x.shape) not in (1, 2):
@@ -129,7 +128,6 @@ class SpectralAnalysis(ScaledBlock):
 
     def _octaves(self, chain: Chain, at: int) -> list[int]:
         """The steps that tell of the wavelet coefficients of what step `at` gives: entropy and the rest of a_L, d_L, …, d_1."""
-        wavelet = self._wavelet()
         if self.filter_type != "none" and self.filter_order:
             at = chain.add(self._filter(), at)
         self._check_length(chain.signal(at))
@@ -137,25 +135,16 @@ class SpectralAnalysis(ScaledBlock):
         scale = self._scale(chain.signal(at))
         octaves: list[list[int]] = []
         for level in range(1, self.wavelet_level + 1):
-            detail = chain.add(dwt.Dwt(part="detail", wavelet=wavelet), at)
+            detail = chain.add(dwt.Dwt(part="detail", wavelet=self.wavelet), at)
             chain.steps[detail] = replace(chain.steps[detail], says=chain.steps[detail].says.replace("d1", f"d{level}", 1))
             octaves.insert(0, self._octave(chain, detail, scale))        # now, so that a level's memory is free for the next
-            at = chain.add(dwt.Dwt(part="approximation", wavelet=wavelet), at)
+            at = chain.add(dwt.Dwt(part="approximation", wavelet=self.wavelet), at)
             chain.steps[at] = replace(chain.steps[at], says=chain.steps[at].says.replace("a1", f"a{level}", 1))
         return [*self._octave(chain, at, scale), *(part for octave in octaves for part in octave)]
 
     def _octave(self, chain: Chain, at: int, scale: float) -> list[int]:
         """The steps that tell of one part."""
         return [chain.add(entropy.Entropy(bins=HISTOGRAM, scale=scale), at), chain.add(Stats(features=WAVELET_FEATURES, scale=scale), at)]
-
-    def _wavelet(self) -> dwt.Name:
-        if self.wavelet in REFUSED:
-            raise AppError(("wavelet",), f"wavelet = '{self.wavelet}' is not here", "haar, and db1 to db10")
-        if self.wavelet not in dwt.NAMES:
-            near = get_close_matches(self.wavelet.lower(), dwt.NAMES, 1)
-            raise AppError(("wavelet",), f"there is no wavelet '{self.wavelet}'",
-                           f"did you mean '{near[0]}'?" if near else "haar, and db1 to db10")
-        return cast(dwt.Name, self.wavelet)
 
     def _check_length(self, x: Signal) -> None:
         """A part has 32 values or more."""
@@ -167,14 +156,18 @@ class SpectralAnalysis(ScaledBlock):
                            f"wavelet_level = {(length // 32).bit_length() - 1}" if length >= 64 else "a longer frame")
 
     def _scale(self, x: Signal) -> float:
-        """Of y: the finest with which coefficients, kurtosis and a variance as that of full scale fit, and MOST at most is asked of it."""
-        h, _ = dwt.filters(self.wavelet)
+        """Of y: the finest with which coefficients, kurtosis and a variance as that of full scale fit.
+
+        MOST at most is asked of it, and of a variance, which grows by 2.5 a level in bior3.1, what leaves 2**-14 of full scale.
+        """
+        h, g = filters(self.wavelet)
         full_scale, length = 2.0**31 * x.scale, (x.shape[0] + h.size - 1) // 2
-        loudest = full_scale * 2 ** (self.wavelet_level / 2)
-        if loudest > MOST:
-            raise AppError(("scale_axes",), f"coefficients of wavelet_level = {self.wavelet_level} may reach {loudest:.3g}, and "
-                           f"{MOST:.0f} is what fits beside an entropy", f"scale_axes = {self.scale_axes * 0.99 * MOST / loudest:.3g}")
-        most = min(max(full_scale * np.abs(h).sum() ** self.wavelet_level, length, loudest**2), MOST)
+        loud = full_scale * loudest(self.wavelet, self.wavelet_level)
+        if loud > MOST:
+            raise AppError(("scale_axes",), f"coefficients of wavelet_level = {self.wavelet_level} may reach {loud:.3g}, and "
+                           f"{MOST:.0f} is what fits beside an entropy", f"scale_axes = {self.scale_axes * 0.99 * MOST / loud:.3g}")
+        largest = full_scale * np.abs(h).sum() ** (self.wavelet_level - 1) * max(np.abs(h).sum(), np.abs(g).sum())
+        most = min(max(largest, length, min(loud**2, full_scale * 2**16)), MOST)
         scale = 2.0 ** -floor(log2((2**31 - 1) / most))
         if scale > full_scale / 2**14:
             raise AppError(("scale_axes",), f"samples that reach {full_scale:.3g} at most would be told in steps of {scale:.3g}, because "
@@ -243,11 +236,11 @@ class SpectralAnalysis(ScaledBlock):
         data = self._filtered(data, rate_hz)
         approximation = data - data.mean(-1, keepdims=True)
         parts: list[np.ndarray] = []
-        h, g = dwt.filters(self._wavelet())
+        h, g = filters(self.wavelet)
         for _ in range(self.wavelet_level):
             parts.insert(0, dwt.transformed(approximation, g))
             approximation = dwt.transformed(approximation, h)
-        return np.concatenate([octave(part) for part in (approximation, *parts)], axis=-1)
+        return np.concatenate([octave(without_noise(part)) for part in (approximation, *parts)], axis=-1)
 
 
 BOUND = 2.0**14, 2.0**-7    # counts and relative, for windows whose bins are alike; the docstring says what is kept of any
@@ -265,6 +258,11 @@ def decimated(data: np.ndarray, ratio: int) -> np.ndarray:
     sos = cheby1(8, 0.05, 0.8 / ratio, output="sos")
     start = sosfilt_zi(sos).reshape(len(sos), *[1] * (data.ndim - 1), 2) * data[..., :1]
     return sosfilt(sos, data, axis=-1, zi=start)[0][..., ::ratio]
+
+
+def without_noise(x: np.ndarray) -> np.ndarray:
+    """x [..., n], where 0 is what is but a rounding of float64: its sign would be a crossing."""
+    return np.where(np.abs(x) > 2.0**-40 * np.abs(x).max(-1, keepdims=True), x, 0)
 
 
 def octave(x: np.ndarray) -> np.ndarray:
@@ -289,6 +287,11 @@ EXAMPLES = [
     (SpectralAnalysis(analysis_type="Wavelet", wavelet_level=2), window(128, 3)),
     (SpectralAnalysis(analysis_type="Wavelet", filter_type="low", filter_cutoff=10.0, filter_order=4, wavelet="db10"), window(70)),
     (SpectralAnalysis(analysis_type="Wavelet", input_decimation_ratio=3, wavelet="haar"), window(200, 2)),
+    (SpectralAnalysis(analysis_type="Wavelet", wavelet_level=3, wavelet="bior3.1"), window(256)),
+    (SpectralAnalysis(analysis_type="Wavelet", wavelet="rbio3.1"), window(64, 2)),
+    (SpectralAnalysis(analysis_type="Wavelet", wavelet_level=2, wavelet="bior5.5", filter_type="high"), window(128)),
+    (SpectralAnalysis(analysis_type="Wavelet", wavelet_level=2, wavelet="sym7"), window(130)),
+    (SpectralAnalysis(analysis_type="Wavelet", wavelet="coif2", scale_axes=9.81), window(75, 3)),
 ]
 
 

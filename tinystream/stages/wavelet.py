@@ -33,7 +33,7 @@ from tinystream.plan.fixed import msb, quantize_table, rshift
 from tinystream.plan.signal import Signal
 from tinystream.plan.stage import Stage
 from tinystream.plan.step import Step
-from tinystream.stages._daubechies import FILTERS
+from tinystream.stages._wavelets import ORTHONORMAL
 from tinystream.stages.bands import FLOOR_DB, LOG_UNIT, LogUnit, logged, logged_ideal
 
 LONGEST = 8192
@@ -60,7 +60,7 @@ class Wavelet(Stage):
 
     def ideal(self, x, blocks):
         rows = np.moveaxis(blocks, 1, -1)
-        h, energies, length = np.array(FILTERS[self._order()]), [], rows.shape[-1]
+        h, energies, length = np.array(ORTHONORMAL[self.wavelet]), [], rows.shape[-1]
         g = h[::-1] * (-1) ** np.arange(h.size)
         for _ in range(self.levels):
             n = rows.shape[-1]
@@ -79,7 +79,7 @@ class Wavelet(Stage):
     def _transform(self, x: Signal) -> Step:
         length, channels = (*x.shape, 1)[:2]
         self._check(length)
-        h = np.array(FILTERS[self._order()])
+        h = np.array(ORTHONORMAL[self.wavelet])
         guard = floor(15.99 - self.levels * log2(np.abs(h).sum()))
         fraction = min(guard, (31 - ceil(log2(length))) // 2)
         relative, scale = self.how == "relative", x.scale**2 / (4.0**fraction * length)
