@@ -52,8 +52,9 @@ def build(cls: type[Definition], table: dict[str, Any], path: Path, who: str) ->
 
 
 def near(word: object, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
-    return next(iter(difflib.get_close_matches(str(word), list(known), n=1)), None)
+    """The known word that was probably meant, in whatever case."""
+    folded = {known_word.casefold(): known_word for known_word in known}
+    return next((folded[close] for close in difflib.get_close_matches(str(word).casefold(), folded, n=1)), None)
 
 
 def hint(word: object, known: Iterable[str], what: str) -> str:
@@ -144,7 +145,7 @@ def explain(cls, options: dict[str, FieldInfo], path: Path, group: list[Any], wh
             words = literals(options[option].annotation)
             close = near(error["input"], [w for w in words if isinstance(w, str)]) if isinstance(error["input"], str) else None
             return AppError(
-                path, f"{subject} is none of {', '.join(map(toml, words))}", f"did you mean {toml(close)}?" if close else instead
+                path, f"{subject} is none of {listed([toml(word) for word in words])}", f"did you mean {toml(close)}?" if close else instead
             )
         case "too_short" | "too_long" | "string_too_short" | "string_too_long":
             few = error["type"].endswith("short")
@@ -174,6 +175,11 @@ def limits(field: FieldInfo, option: str) -> str:
         number, sign = low.split()
         return f"{option} {sign.replace('<', '>')} {number}"
     return f"{low}{option}{high}" if high else ""
+
+
+def listed(words: list[str]) -> str:
+    """All of them, or where they would fill lines, enough to see what they look like."""
+    return ", ".join(words) if len(words) <= 16 else f"{len(words)} words: {', '.join(words[:8])} … {words[-1]}"
 
 
 def literals(annotation: Any) -> list[Any]:
