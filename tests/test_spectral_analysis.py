@@ -19,8 +19,9 @@ from tinystream.errors import AppError, AppErrors
 from tinystream.plan.plan import plan_stage
 from tinystream.plan.signal import Signal
 from tinystream.run.engine import Engine
+from tinystream.stages._wavelets import NAMES, filters, loudest
 from tinystream.stages.max_spectrum import MaxSpectrum
-from tinystream.stages.spectral_analysis import REFUSED, SpectralAnalysis
+from tinystream.stages.spectral_analysis import SpectralAnalysis
 from tinystream.stages.window_filter import WindowFilter
 
 
@@ -159,9 +160,7 @@ def test_a_definition_with_hyphens_is_read_and_its_mistakes_are_shown_at_their_l
 
 
 @pytest.mark.parametrize(("options", "path", "what"), [
-    (dict(analysis_type="Wavelet", wavelet="sym4"), ("wavelet",), "wavelet = 'sym4' is not here"),
-    (dict(analysis_type="Wavelet", wavelet="DB4"), ("wavelet",), "there is no wavelet 'DB4'"),
-    (dict(analysis_type="Wavelet", wavelet_level=2), ("wavelet_level",), 
+    (dict(analysis_type="Wavelet", wavelet_level=2), ("wavelet_level",),
      "wavelet_level = 2 needs windows of 128 samples, 2048 ms, and is given 125"),
     (dict(analysis_type="Wavelet", wavelet_level=1, input_decimation_ratio=10), ("wavelet_level",),
      "wavelet_level = 1 needs windows of 64 samples, 10240 ms, and is given 13"),
@@ -169,6 +168,8 @@ def test_a_definition_with_hyphens_is_read_and_its_mistakes_are_shown_at_their_l
      "cutoff_hz = 40 is not below half the sample rate, 31.25 Hz"),
     (dict(analysis_type="Wavelet", scale_axes=1e7), ("scale_axes",),
      "coefficients of wavelet_level = 1 may reach 1.16e+08, and 8388607 is what fits beside an entropy"),
+    (dict(analysis_type="Wavelet", scale_axes=1e7, wavelet="rbio3.1"), ("scale_axes",),
+     "coefficients of wavelet_level = 1 may reach 2.32e+08, and 8388607 is what fits beside an entropy"),
     (dict(analysis_type="Wavelet", scale_axes=1e-5), ("scale_axes",),
      "samples that reach 8.19e-05 at most would be told in steps of 5.96e-08, because the kurtosis of 66 values beside them may reach 66"),
     (dict(fft_length=24), ("fft_length",), "fft_length = 24 is not a power of two"),
@@ -227,7 +228,7 @@ def told(x: np.ndarray) -> list[float]:
 
 
 def coefficients(x, rate_hz, *, scale=1.0, ratio=1, kind="none", cutoff=3.0, order=6, wavelet=4, level=1):
-    """Of one axis, as the published text has them."""
+    """Of one axis, as the published text has them; by PyWavelets itself where a wavelet is named."""
     x = np.asarray(x, np.float64) * scale
     for r in {1: [], 3: [3], 10: [10]}[ratio]:
         sos = scipy.signal.cheby1(8, 0.05, 0.8 / r, output="sos")
@@ -235,7 +236,9 @@ def coefficients(x, rate_hz, *, scale=1.0, ratio=1, kind="none", cutoff=3.0, ord
         rate_hz /= r
     if kind != "none" and order:
         x = scipy.signal.sosfilt(scipy.signal.butter(order, cutoff, btype=kind, fs=rate_hz, output="sos"), x)
-    return wavedec(x - x.mean(), wavelet, level)
+    if isinstance(wavelet, int):
+        return wavedec(x - x.mean(), wavelet, level)
+    return pytest.importorskip("pywt", reason="needs PyWavelets: pip install pywavelets").wavedec(x - x.mean(), wavelet, level=level)
 
 
 def doubts(x: np.ndarray, off: float) -> tuple[int, int, int]:
@@ -245,19 +248,22 @@ def doubts(x: np.ndarray, off: float) -> tuple[int, int, int]:
     return tuple(np.count_nonzero(away <= 2 * off) for away in (from_edge, np.abs(x), np.abs(x - x.mean())))
 
 
-def check(row: np.ndarray, parts: list[np.ndarray], count: float, off: float) -> dict[str, float]:
-    """The features of one axis against those of published coefficients, which may be off by so much; what they were off by."""
+def check(row: np.ndarray, parts: list[np.ndarray], count: float, off: float, shape: float = 2e-3) -> dict[str, float]:
+    """The features of one axis against those of published coefficients, which may be off by so much; what they were off by.
+
+    shape: what skewness and kurtosis may be off by.
+    """
     assert len(row) == 14 * len(parts)
     worst = dict.fromkeys(FEATURES, 0.0)
     for got, x in zip(row.reshape(-1, 14), parts, strict=True):
         want, n = told(x), len(x)
         edges, zeros, means = doubts(x, off)
         edges -= 2                                          # the least and the greatest, which lie where they lie
-        assert got[0] == pytest.approx(want[0], abs=3e-4 + edges * (np.log(n) + 1) / n)
+        assert got[0] == pytest.approx(want[0], abs=3e-4 + count / 2 + edges * (np.log(n) + 1) / n)
         assert got[1] == pytest.approx(want[1], abs=count + 2 * zeros / n)
         assert got[2] == pytest.approx(want[2], abs=count + 2 * means / n)
         assert got[3:12] == pytest.approx(want[3:12], rel=1e-4, abs=2 * count + off)
-        assert got[12:] == pytest.approx(want[12:], rel=1e-3, abs=2e-3)
+        assert got[12:] == pytest.approx(want[12:], rel=1e-3, abs=shape)
         worst = {name: max(worst[name], abs(a - b)) for name, a, b in zip(FEATURES, got, want)}
     return worst
 
@@ -283,26 +289,66 @@ WAVELETS = [
 ]
 
 
+def filtered(ours: dict) -> bool:
+    return bool("input_decimation_ratio" in ours or ("filter_type" in ours and ours.get("filter_order", 6)))
+
+
 def allowed(ours: dict) -> float:
-    """What a coefficient may be off by, in parts of the greatest sample."""
-    filtered = "input_decimation_ratio" in ours or ("filter_type" in ours and ours.get("filter_order", 6))
-    return 2.0**-18 if filtered else 2.0**-26
+    """What a coefficient may be off by, in parts of the greatest sample: as the stage says."""
+    wavelet, level = ours.get("wavelet", "db4"), ours.get("wavelet_level", 1)
+    sizes = max(np.abs(taps).sum() for taps in filters(wavelet))
+    return 2.0**-26 * sizes**level + (2.0**-18 * loudest(wavelet, level) if filtered(ours) else 0)
+
+
+def ties(wavelet: str) -> bool:
+    """Does a wavelet make values of integers that are on the edges of bins?  Splines do."""
+    return wavelet in ("haar", "db1") or (wavelet[:4] in ("bior", "rbio") and wavelet[4] in "123")
+
+
+def compared(ours: dict, theirs: dict, length: int = 1100) -> None:
+    """Every feature of every signal; of noise, that the comparison is one."""
+    named = signals(length, 62.5)
+    got, y = waveletted(ours, np.stack([s for _, s in named], axis=-1)[None])
+    worst = dict.fromkeys(FEATURES, 0.0)
+    off = allowed(ours) * 4 * theirs.get("scale", 1)
+    for (name, samples), row in zip(named, got[0], strict=True):
+        print(name)
+        parts = coefficients(samples / 8192, 62.5, **theirs)
+        quiet = samples.std() < 16 and theirs.get("level", 1) > 4
+        errors = check(row, parts, y.scale, off, shape=0.01 if quiet else 2e-3)
+        if name == "noise" and not filtered(ours) and not ties(ours.get("wavelet", "db4")):
+            excused = sum(sum(doubts(part, off)) - 2 for part in parts)
+            assert excused <= len(samples) // (25 if theirs.get("level", 1) > 3 else 500), "little is excused here"
+        worst = {key: max(worst[key], e) for key, e in errors.items()}
+    print({key: f"{e:.2g}" for key, e in worst.items()})
 
 
 @pytest.mark.parametrize(("ours", "theirs"), WAVELETS)
 def test_features_of_wavelets_are_those_of_the_published_algorithm(ours, theirs):
-    named = signals(1100, 62.5)
-    got, y = waveletted(ours, np.stack([s for _, s in named], axis=-1)[None])
-    worst = dict.fromkeys(FEATURES, 0.0)
-    for (name, samples), row in zip(named, got[0], strict=True):
-        print(name)
-        off = allowed(ours) * 4 * theirs.get("scale", 1) * 2 ** (theirs.get("level", 1) / 2)
-        parts = coefficients(samples / 8192, 62.5, **theirs)
-        errors = check(row, parts, y.scale, off)
-        if name == "noise" and allowed(ours) < 2.0**-20 and theirs.get("wavelet") != 1:     # of integers haar makes ties
-            assert [doubts(part, off) for part in parts] == [(2, 0, 0)] * len(parts), "nothing is excused here"
-        worst = {key: max(worst[key], e) for key, e in errors.items()}
-    print({key: f"{e:.2g}" for key, e in worst.items()})
+    compared(ours, theirs)
+
+
+@pytest.mark.parametrize(("level", "kind"), [(1, "none"), (5, "none"), (3, "low")])
+@pytest.mark.parametrize("wavelet", NAMES)
+def test_features_of_every_wavelet_are_those_of_the_published_algorithm(wavelet, level, kind):
+    ours = dict(wavelet=wavelet, wavelet_level=level, **(dict(filter_type="low", filter_cutoff=20.0) if kind == "low" else {}))
+    compared(ours, dict(wavelet=wavelet, level=level, kind=kind, cutoff=20.0))
+
+
+@pytest.mark.parametrize("wavelet", ["bior3.1", "bior3.9", "rbio5.5", "db10", "coif3", "sym10"])
+def test_features_of_as_many_levels_as_there_are(wavelet):
+    """bior3.1's coefficients are 270 times as loud as samples can be, then."""
+    compared(dict(wavelet=wavelet, wavelet_level=7), dict(wavelet=wavelet, level=7), 4096)
+
+
+@pytest.mark.parametrize(("level", "shape"), [(4, 2e-3), (7, 0.05)])
+@pytest.mark.parametrize("wavelet", ["bior3.3", "bior3.7", "bior2.8", "rbio5.5", "db10", "coif3"])
+def test_windows_of_one_count_of_rms_have_the_shape_of_the_published_algorithm(wavelet, level, shape):
+    x = np.rint(8192 + np.random.default_rng(level).normal(size=(4096, 8))).astype(np.int16)
+    got, y = waveletted(dict(wavelet=wavelet, wavelet_level=level), x[None])
+    off = 4 * allowed(dict(wavelet=wavelet, wavelet_level=level))
+    for row, samples in zip(got[0], x.T, strict=True):
+        check(row, coefficients(samples / 8192, 62.5, wavelet=wavelet, level=level), y.scale, off, shape)
 
 
 @pytest.mark.parametrize("order", range(1, 11))
@@ -346,20 +392,22 @@ def test_a_variance_that_does_not_fit_is_held():
     assert got[0, 0, [9, 11, 23, 25]] == pytest.approx(want[[9, 11, 23, 25]], rel=1e-6)
 
 
-def test_no_input_is_undefined(tmp_path):
+@pytest.mark.parametrize("wavelet", ["db5", "bior3.1", "rbio3.9"])
+def test_no_input_is_undefined(wavelet, tmp_path):
     x = Signal((64, 2), "int16", Fraction(1), 2.0**-13, unit="g", sample_hz=Fraction(100))
     cruel = np.random.default_rng(4).choice([-32768, 32767], (100, 64, 2)).astype(np.int16)
-    same_for_any_input(SpectralAnalysis(analysis_type="Wavelet", wavelet="db5"), x, folder=tmp_path, more=[cruel])
+    same_for_any_input(SpectralAnalysis(analysis_type="Wavelet", wavelet=wavelet), x, folder=tmp_path, more=[cruel])
 
 
 @pytest.mark.parametrize("level", [1, 3])
 @pytest.mark.parametrize("scale_axes", [1e-5, 1e7])
-def test_the_scale_that_is_proposed_fits(scale_axes, level):
+@pytest.mark.parametrize("wavelet", ["db4", "bior3.1", "rbio3.1"])
+def test_the_scale_that_is_proposed_fits(wavelet, scale_axes, level):
     x = Signal((512,), "int16", Fraction(1), 2.0**-13, unit="g", sample_hz=Fraction(125, 2))
     with pytest.raises(AppError) as caught:
-        SpectralAnalysis(analysis_type="Wavelet", wavelet_level=level, scale_axes=scale_axes).plan(x)
+        SpectralAnalysis(analysis_type="Wavelet", wavelet=wavelet, wavelet_level=level, scale_axes=scale_axes).plan(x)
     proposed = float((caught.value.help or "").removeprefix("scale_axes = "))
-    SpectralAnalysis(analysis_type="Wavelet", wavelet_level=level, scale_axes=proposed).plan(x)
+    SpectralAnalysis(analysis_type="Wavelet", wavelet=wavelet, wavelet_level=level, scale_axes=proposed).plan(x)
 
 
 def test_options_of_the_fft_say_nothing_of_wavelets():
@@ -368,14 +416,38 @@ def test_options_of_the_fft_say_nothing_of_wavelets():
     np.testing.assert_array_equal(waveletted(dict(extra_low_freq=True, do_log=False, fft_length=64), windows)[0], plain)
 
 
-def test_every_name_of_a_wavelet_is_taken_or_refused():
-    assert (len(REFUSED), len(set(REFUSED))) == (40, 40)
-    x = Signal((64,), "int16", Fraction(1), 2.0**-13, sample_hz=Fraction(100))
-    for name in ("haar", *(f"db{order}" for order in range(1, 11))):
-        SpectralAnalysis(analysis_type="Wavelet", wavelet=name).plan(x)
-    for name in REFUSED:
-        with pytest.raises(AppError, match="is not here"):
-            SpectralAnalysis(analysis_type="Wavelet", wavelet=name).plan(x)
+EDGE_IMPULSE = [
+    "bior1.3", "bior1.5", "bior2.2", "bior2.4", "bior2.6", "bior2.8", "bior3.1", "bior3.3", "bior3.5", "bior3.7", "bior3.9", "bior4.4",
+    "bior5.5", "bior6.8", "coif1", "coif2", "coif3", "db2", "db3", "db4", "db5", "db6", "db7", "db8", "db9", "db10", "haar", "rbio1.3",
+    "rbio1.5", "rbio2.2", "rbio2.4", "rbio2.6", "rbio2.8", "rbio3.1", "rbio3.3", "rbio3.5", "rbio3.7", "rbio3.9", "rbio4.4", "rbio5.5",
+    "rbio6.8", "sym2", "sym3", "sym4", "sym5", "sym6", "sym7", "sym8", "sym9", "sym10",
+]  # fmt: skip
+"""The list of the block's own parameters."""
+
+
+def test_every_name_of_edge_impulse_is_taken():
+    assert len(EDGE_IMPULSE) == 50
+    assert set(NAMES) - set(EDGE_IMPULSE) == {"db1", "bior1.1", "rbio1.1"} and set(EDGE_IMPULSE) <= set(NAMES)
+
+
+@pytest.mark.parametrize("wavelet", NAMES)
+def test_every_wavelet_is_planned_at_every_level_and_its_scale_is_fine_enough(wavelet):
+    for level in range(1, 8):
+        for range_g in (2, 16):
+            x = Signal((32 << level,), "int16", Fraction(1), range_g * 2.0**-15, sample_hz=Fraction(100))
+            y = SpectralAnalysis(analysis_type="Wavelet", wavelet=wavelet, wavelet_level=level).plan(x)[-1].y
+            assert y.scale <= min(2.0**-8, 4 * range_g * 2.0**-14)
+            assert y.scale * 2**31 >= min((loudest(wavelet, level) * range_g) ** 2, 2**17 * range_g), "variances fit, or cost what they may"
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("sym11", "sym10"), ("DB4", "db4"), ("Rbio 3.3", "rbio3.3"), ("coif4", "coif3")])
+def test_a_name_that_is_none_is_told_with_the_one_that_is_meant(wrong, meant, tmp_path):
+    text = APP.replace("fft-length = 64", f'analysis-type = "Wavelet"\nwavelet = "{wrong}"')
+    (tmp_path / "app.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(AppErrors) as caught:
+        load(tmp_path)
+    assert f'wavelet = "{wrong}" is none of 53 words' in str(caught.value) and f'did you mean "{meant}"?' in str(caught.value)
+    assert "app.toml:19:" in str(caught.value)
 
 
 def test_what_it_says_is_the_order_of_the_features():
@@ -447,4 +519,4 @@ def test_wavelets_of_recorded_movements_are_those_of_the_published_algorithm(nam
     got, y = waveletted(ours, windows)
     for window, axes in zip(windows, got, strict=True):
         for axis, row in enumerate(axes):
-            check(row, coefficients(window[:, axis] / 8192, 62.5, **theirs), y.scale, allowed(ours) * 8)
+            check(row, coefficients(window[:, axis] / 8192, 62.5, **theirs), y.scale, allowed(ours) * 4)

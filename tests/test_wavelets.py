@@ -19,7 +19,7 @@ BIORTHOGONAL = [name for name in NAMES if name.startswith("bior")]
 
 
 def left_of_halfband(order: int) -> np.ndarray:
-    """Zeros, in y = sin(w / 2)**2, of what is left of the shortest half-band filter beside 2 order zeros at -1: Ten Lectures, section 6.1."""
+    """Zeros in y = sin(w / 2)**2 of what a half-band filter has beside 2 order zeros at -1: Ten Lectures, section 6.1."""
     return np.roots([comb(order - 1 + k, k) for k in range(order)][::-1])
 
 

@@ -31,10 +31,11 @@ kurtosis within 0.1 % or 0.002, spectral skewness and kurtosis within 0.5 % or 0
 no less than a millionth of the greatest (tests/test_spectral_analysis.py measures each).  Of wavelets: coefficients of level l within
 2**-26 S**l of full scale, S the greater of sum |h| and sum |g|, 1.4 to 2.8 (`dwt`); behind filters or decimation, within 2**-18 R besides,
 R what RMS may grow by: 2**(l / 2), more of biorthogonal ones, 24 times that at level 7 of bior3.1.  Mean, percentiles, std, RMS and
-variance within 0.01 % or 2 counts of y beside that, skewness and kurtosis within 0.1 % or 0.002, entropy within 0.0003.  Crossings and
-bins of the histogram are those of these coefficients, exactly: one that lies nearer than that to 0, to the mean or to the edge of a bin may
-be counted on the other side.  So where details should be 0 but for roundings, in a straight line, or on the mirror's glass by wavelets that
-are odd (haar, bior1.* and bior3.*, rbio* of both), the published numbers are those of its own noise.
+variance within 0.01 % or 2 counts of y beside that, entropy within 0.0003 and half a count, skewness and kurtosis within 0.1 % or 0.002
+(from level 5 on of windows of 16 counts of RMS or more; of one count, within 0.05).  Crossings and bins of the histogram are those of these
+coefficients, exactly: one that lies nearer than that to 0, to the mean or to the edge of a bin may be counted on the other side.  So where
+details should be 0 but for roundings, in a straight line, or on the mirror's glass by wavelets that are odd (haar, bior1.* and bior3.*,
+rbio* of both), the published numbers are those of its own noise.
 
 Source: Edge Impulse, processing-blocks, spectral_analysis and common/wavelet, implementation version 4.
 """
