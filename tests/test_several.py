@@ -389,6 +389,12 @@ def test_a_set_that_is_not_whole_is_refused_by_name(change, said, pump):
             Reading().read(plan, path)
 
 
+def test_a_set_is_told_from_what_lies_beside_its_files(pump):
+    for name in ("pump7.mic.truth.json", "pump7.motion.truth.json", "pump7.motion.about.json"):
+        (pump / name).write_text("[]")
+    assert recordings_of(plan_file(pump), [pump / "pump7.motion.csv"]) == [pump / "pump7.mic.wav"]
+
+
 def test_power_and_live_runs_say_that_they_know_one_source(pump):
     node = ["--board", "nrf52840_dk", "--battery", "2xAA", "--sensor", "ics_41350"]
     for words in (["run", str(pump)], ["power", str(pump), *node, str(pump / "pump7.mic.wav")]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from glob import escape
 from pathlib import Path
 
 from tinystream.errors import RecordingError
@@ -51,7 +52,8 @@ def parts(path: Path) -> tuple[str, str]:
 
 def of_source(recording: Path, name: str) -> Path:
     """The file of a source of a recording, whatever its format."""
-    found = sorted(path for path in recording.parent.glob(f"{recording.name}.{name}.*") if path.suffix.lower() in READERS)
+    there = recording.parent.glob(f"{escape(recording.name)}.{escape(name)}.*")  # what lies beside one, such as its truth, has one more dot
+    found = sorted(path for path in there if path.stem == f"{recording.name}.{name}" and path.suffix.lower() in READERS)
     if len(found) == 1:
         return found[0]
     if found:
