@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,8 +15,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from tinystream.app.sources import Imu
 from tinystream.errors import RecordingError
-from tinystream.io.live import Microphone, Paced, Pipe
+from tinystream.io.live import Live, Microphone, Paced, Pipe, Tcp, TcpListener, Udp
+from tinystream.io.live.decoder import Raw
 
 X = np.random.default_rng(5).integers(-32768, 32768, 1000).astype(np.int16)
 
@@ -104,3 +107,45 @@ def test_a_microphone_without_its_package_or_device_says_what_is_missing():
     with pytest.raises(RecordingError) as e:
         next(iter(Microphone(Fraction(16000), 320)))
     assert "microphone" in str(e.value) and e.value.help
+
+
+def silent(server: socket.socket) -> dict[str, Live]:
+    """Sources that have nothing to give, for ever."""
+    x, raw = Imu(rate_hz=100, axes=("x",), range_g=4, block_ms=50).signal(), Raw(1)
+    reading, _ = os.pipe()
+    return {
+        "a server that sends nothing": Tcp("127.0.0.1", server.getsockname()[1], x, raw),
+        "a listener without a client": TcpListener(free_port(), x, raw),
+        "datagrams that do not come": Udp(free_port(), x, raw),
+        "a pipe": Pipe(io.FileIO(reading), 5, 1),
+        "a recording with a block of an hour": Paced(X, Fraction(1, 60), 60),
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe cannot be looked at")
+def test_what_waits_ends_within_a_moment_when_it_is_stopped():
+    server = socket.create_server(("127.0.0.1", 0))
+    made = silent(server)
+    got: dict[str, list] = {}
+    threads = {
+        name: threading.Thread(target=lambda name=name, live=live: got.update({name: list(live)}), daemon=True)
+        for name, live in made.items()
+    }
+    for thread in threads.values():
+        thread.start()
+    client = server.accept()[0]
+    time.sleep(0.3)
+    assert all(thread.is_alive() for thread in threads.values()), "they wait"
+    for live in made.values():
+        live.stop()
+    for thread in threads.values():
+        thread.join(5)
+    assert got == {name: [] for name in made}
+    client.close()
+    server.close()

@@ -529,6 +529,17 @@ def test_an_overrun_is_counted_and_is_a_gap(sound):
     items.close()
 
 
+def test_a_microphone_that_hears_nothing_ends_when_it_is_stopped(sound):
+    live, got = Microphone(Fraction(100), 20, 1), []
+    thread = threading.Thread(target=lambda: got.extend(live), daemon=True)
+    thread.start()
+    while not sound.open:
+        time.sleep(0.01)
+    live.stop()
+    thread.join(2)
+    assert not thread.is_alive() and got == []
+
+
 @pytest.mark.parametrize(("device", "said"), [("audio", "several microphones are 'audio'"), ("attic", "no microphone 'attic'"), (7, "'7'")])
 def test_a_microphone_that_is_not_one_is_refused_with_what_is_there(sound, device, said):
     with pytest.raises(RecordingError, match=said) as e:

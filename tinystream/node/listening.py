@@ -94,6 +94,8 @@ class Listening:
     def stop(self, seconds: float = 1.0) -> None:
         """No event comes any more once this returns, even where the source still holds the thread."""
         self._stop.set()
+        if live := self._live:
+            live.stop()
         with self.lock:  # what is being pushed is pushed to its end
             pass
         if self._thread.ident is not None:
@@ -129,6 +131,8 @@ class Listening:
             self._overruns, self._live, self._heard = self.overruns, None, False
             self.gaps += 1
         live = self._live = self.source(self._say)
+        if self._stop.is_set():  # stop() may not have seen it
+            return
         for item in live:
             with self.lock:
                 if self._stop.is_set():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from threading import Event as Flag
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,10 @@ class Gap:
 
 
 Item = np.ndarray | Gap
+
+
+class Stopped(Exception):
+    """stop() was called."""
 
 
 class Level(NamedTuple):
@@ -81,6 +86,8 @@ class Live:
     garbage:  pieces of what came in that were no samples: lines, frames, datagrams.
     limited:  values beyond full scale.
     rate_measured: samples a second by this machine's clock; None where it is not or not yet known.
+
+    stop() may be called from another thread: the blocks then end within a moment, even where none comes.
     """
 
     rate_measured: float | None = None
@@ -90,9 +97,10 @@ class Live:
         self.shape = shape or ((length,) if channels == 1 else (length, channels))
         self.overruns = self.left = self.gaps = self.missing = self.garbage = self.limited = self.blocks = 0
         self._whole, self._recent = Meter(dtype), Meter(dtype)
+        self._stopping = Flag()
 
     def __iter__(self) -> Generator[Item, None, None]:
-        with closing(self.items()) as items:
+        with suppress(Stopped), closing(self.items()) as items:
             for item in items:
                 if isinstance(item, Gap):
                     self.gaps += 1
@@ -106,6 +114,19 @@ class Live:
     def items(self) -> Generator[Item, None, None]:
         """The blocks and gaps; what is open is closed when it ends or is closed itself."""
         raise NotImplementedError
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def look(self) -> None:
+        """Raises Stopped where it should end; asked at least a few times a second by what waits."""
+        if self._stopping.is_set():
+            raise Stopped
+
+    def rest(self, seconds: float) -> None:
+        """As time.sleep, but for stop()."""
+        self._stopping.wait(seconds)
+        self.look()
 
     def level(self) -> Level:
         """Of all blocks since it was last asked."""

@@ -19,6 +19,7 @@ from tinystream.io.live.rate import RateMeter
 BACK_OFF_S = (0.5, 30.0)
 AHEAD_S = 2.0
 """Sound that may wait for the app; what comes beyond is an overrun."""
+LOOK_S = 0.2  # from one look at whether to go on to the next
 SILENT_S = 3.0  # without any block, and at least four blocks: the device is gone, whatever it says
 
 
@@ -49,10 +50,10 @@ class Microphone(Live):
         shape: tuple[int, ...] | None = None,
         again: bool = True,
         tell: Callable[[str], Any] = lambda _: None,
-        sleep: Callable[[float], Any] = time.sleep,
+        sleep: Callable[[float], Any] | None = None,
     ):
         super().__init__(length, channels, shape)
-        self.rate_hz, self.device, self.again, self.tell, self.sleep = rate_hz, device, again, tell, sleep
+        self.rate_hz, self.device, self.again, self.tell, self.sleep = rate_hz, device, again, tell, sleep or self.rest
         self.meter = RateMeter()
         self._name: str | None = None
 
@@ -67,7 +68,7 @@ class Microphone(Live):
                     listener = self._open_again()
                     missed = round((time.monotonic() - lost_at) * float(self.rate_hz))
                     pending = Gap(missed, f"the microphone {self._name} was gone", exact=False)
-                heard = listener.take(max(SILENT_S, 4 * block_s))
+                heard = listener.take(max(SILENT_S, 4 * block_s), self.look)
                 if heard is None:
                     listener.close()
                     listener, lost_at = None, time.monotonic()
@@ -156,12 +157,14 @@ class Listener:
             self.close()
             raise
 
-    def take(self, patience_s: float) -> tuple[np.ndarray, bool] | None:
-        """A block, and whether samples were lost before it; None when the microphone is gone."""
-        try:
-            return self.waiting.get(timeout=patience_s)
-        except queue.Empty:
-            return None
+    def take(self, patience_s: float, look: Callable[[], None]) -> tuple[np.ndarray, bool] | None:
+        """A block, and whether samples were lost before it; None when the microphone is gone.  look: may end the waiting."""
+        end = time.monotonic() + patience_s
+        while (left := end - time.monotonic()) > 0:
+            look()
+            with suppress(queue.Empty):
+                return self.waiting.get(timeout=min(LOOK_S, left))
+        return None
 
     def close(self) -> None:
         self.ended.set()

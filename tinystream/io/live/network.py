@@ -45,6 +45,7 @@ class TcpListener(Stream):
             self._listening = listening(self.name, socket.SOCK_STREAM, self.host, self.port)
             self._listening.listen(1)
         while True:
+            self.look()
             with suppress(TimeoutError):
                 return Socket(kept_alive(self._listening.accept()[0]))
 

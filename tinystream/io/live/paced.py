@@ -25,14 +25,14 @@ class Paced(Live):
         rate_hz: Fraction,
         length: int,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Any] = time.sleep,
+        sleep: Callable[[float], Any] | None = None,
         shape: tuple[int, ...] | None = None,
     ):
         super().__init__(length, samples[0].size, shape or (length, *samples.shape[1:]), samples.dtype.name)
         self.samples = samples
         self.rate_hz = rate_hz
         self.clock = clock
-        self.sleep = sleep
+        self.sleep = sleep or self.rest
 
     def items(self) -> Generator[Item, None, None]:
         block_s = float(self.length / self.rate_hz)

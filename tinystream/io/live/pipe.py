@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
+from io import RawIOBase
+from select import select
 from typing import BinaryIO
 
 import numpy as np
@@ -10,11 +13,14 @@ import numpy as np
 from tinystream.errors import RecordingError
 from tinystream.io.live.base import Item, Live
 
+LOOK_S = 0.2
+
 
 class Pipe(Live):
     """Raw signed 16-bit little-endian samples, channels interleaved; of a camera, bytes.
 
-    A pipe holds its writer back, so that nothing is lost here.
+    A pipe holds its writer back, so that nothing is lost here.  One without a buffer (FileIO) is looked at before it is read, so that
+    stop() ends it where nothing comes; not on Windows, which cannot look at a pipe.
     """
 
     def __init__(self, stream: BinaryIO, length: int, channels: int, shape: tuple[int, ...] | None = None, dtype: str = "int16"):
@@ -35,7 +41,13 @@ class Pipe(Live):
     def _exactly(self, size: int) -> bytes:
         """size bytes, or fewer at the end; a pipe gives them in pieces."""
         parts, missing = [], size
-        while missing and (part := self.stream.read(missing)):
+        looks = isinstance(self.stream, RawIOBase) and os.name == "posix"
+        while missing:
+            while looks and not select([self.stream], [], [], LOOK_S)[0]:
+                self.look()
+            part = self.stream.read(missing)
+            if not part:
+                break
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)

@@ -56,6 +56,7 @@ class Taking:
           samples is filled by the last one.
     again: a lost connection is opened again, for ever; otherwise its end is the stream's.
     tell: words for people.
+    sleep: until a lost connection is opened again; by itself a stream waits so that stop() ends it.
     """
 
     rate: Literal["refuse", "tell"] = "refuse"
@@ -63,7 +64,7 @@ class Taking:
     again: bool = True
     tell: Callable[[str], Any] = lambda _: None
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Any] = time.sleep
+    sleep: Callable[[float], Any] | None = None
 
 
 PLAIN = Taking()
@@ -79,7 +80,7 @@ class Stream(Live):
         self.filled = 0
         self.meter = RateMeter()
         self._judged = self._off = self._told_rate = False
-        self._pause = BACK_OFF_S[0]
+        self._pause, self._sleep = BACK_OFF_S[0], taking.sleep or self.rest
         self._held: list[np.ndarray] = []
         self._holding = self._filling = 0  # samples in `_held`; those filled in a row
         self._last: np.ndarray | None = None
@@ -118,6 +119,7 @@ class Stream(Live):
         clock, last, quiet = self.taking.clock, self.taking.clock(), False
         patience = max(QUIET_S, 5 / float(self.rate_hz), 2 * float(self.length / self.rate_hz))
         while True:
+            self.look()
             try:
                 raw = connection.read()
             except OSError as error:
@@ -213,7 +215,7 @@ class Stream(Live):
         while True:
             try:
                 if not given:
-                    self.taking.sleep(self._pause)
+                    self._sleep(self._pause)
                     self._pause = min(2 * self._pause, BACK_OFF_S[1])
                 connection = self.connect(again=True)
             except (RecordingError, OSError):
