@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from tinystream.cli import cli as commands
 from tinystream.errors import TinystreamError
 from tinystream.node.unit import quoted, unit
+from tinystream.plan.plan import Plan
 
 ANALYZE = shutil.which("systemd-analyze")
+IMU = Plan("x", (), (), source="imu")
 
 
 @pytest.fixture
@@ -59,13 +61,13 @@ def test_it_runs_what_was_asked_for_and_holds_no_secret(written, monkeypatch):
 
 
 def test_a_home_is_read_only_where_the_app_lies_there_and_else_out_of_sight():
-    assert "ProtectHome=read-only" in unit(Path("/home/me/app"), "x", "imu")
-    assert f"ProtectHome={'read-only' if sys.executable.startswith(('/home/', '/root/')) else 'yes'}" in unit(Path("/opt/app"), "x", "imu")
+    assert "ProtectHome=read-only" in unit(Path("/home/me/app"), IMU)
+    assert f"ProtectHome={'read-only' if sys.executable.startswith(('/home/', '/root/')) else 'yes'}" in unit(Path("/opt/app"), IMU)
 
 
 def test_a_service_has_no_standard_input():
     with pytest.raises(TinystreamError, match="no standard input"):
-        unit(Path("/opt/app"), "x", "microphone", "-")
+        unit(Path("/opt/app"), IMU, ("-",))
 
 
 @pytest.mark.parametrize(("word", "told"), [("a", "a"), ("", '""'), ("a b", '"a b"'), ('a"b', '"a\\"b"'), ("50%$x", "50%%$$x")])

@@ -65,6 +65,7 @@ def assemble(app: App, planner: Planner, base: Path, says: str, rewrite: bool) -
         digest=digest(app, base),
         source=app.source.kind,
         names=tuple(map(source_name, app.sources)) if len(app.sources) > 1 else (),
+        kinds=tuple(source.kind for source in app.sources) if len(app.sources) > 1 else (),
         columns=tuple(source.columns() for source in app.sources),
         duty=planner.duty,
     )

@@ -11,7 +11,10 @@ from tinystream.io.live import Live
 from tinystream.run.inputs import FORMS, Form, Input
 from tinystream.run.replay import Reading
 
-InputOption = Annotated[str, typer.Option("--input", "-i", metavar="SOURCE", help=f"{FORMS} in true time")]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", metavar="SOURCE", help=f"{FORMS} in true time; of several sources NAME=SOURCE for each; else mic"),
+]
 Device = Annotated[str | None, typer.Option("--device", help="number or part of the name of a microphone")]
 FormOption = Annotated[
     Form, typer.Option("--format", help="how samples are written on a line; auto: as a serial port's first bytes tell, raw elsewhere")
@@ -23,8 +26,8 @@ AnyRate = Annotated[bool, typer.Option("--any-rate", help="take samples as they 
 Once = Annotated[bool, typer.Option("--once", help="end with the connection, instead of opening it again")]
 
 
-def given(source: str, device: str | None, form: Form, reading: Reading, any_rate: bool, once: bool) -> Input:
-    return Input(source, device, form, reading, any_rate, once, tell)
+def given(texts: tuple[str, ...], device: str | None, form: Form, reading: Reading, any_rate: bool, once: bool) -> Input:
+    return Input(texts, device, form, reading, any_rate, once, tell)
 
 
 def tell_notes(live: Live) -> None:

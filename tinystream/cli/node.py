@@ -36,7 +36,7 @@ from tinystream.node.state import State
 from tinystream.node.topics import Topics, node_name
 from tinystream.node.unit import unit
 from tinystream.plan.plan import Plan
-from tinystream.run.inputs import OPENED, Form, Input, open_input
+from tinystream.run.inputs import OPENED, Form, Input, open_input, texts_of
 from tinystream.run.replay import Reading, make_engine
 
 
@@ -51,7 +51,7 @@ class LogChoice(StrEnum):
 def node(
     context: typer.Context,
     app: AppPath,
-    source: InputOption = "mic",
+    source: InputOption = None,
     device: Device = None,
     form: FormOption = Form.auto,
     engine: EngineOption = EngineChoice.auto,
@@ -81,12 +81,13 @@ def node(
     Alerts wait on the disk until the broker has them.  Ctrl-C and SIGTERM end it, with nothing lost.
     """
     plan, definition = plan_file(app), load(app)
+    texts = texts_of(plan, source or ())
     if install_unit:
-        return write_unit(install_unit, unit(app, plan.name, plan.source, source, asked_for(context)))
+        return write_unit(install_unit, unit(app, plan, texts, asked_for(context)))
     sink = alert_sink(definition, topics_of(definition).base, broker, os.environ)
     resolve(sink, os.environ, broker)  # what is wrong with it is told now
     reading = Reading(False, channel, counts, in_unit, gaps.value)
-    make_source = source_maker(plan, Input(source, device, form, reading, any_rate))
+    make_source = source_maker(plan, Input(texts, device, form, reading, any_rate))
     log_to(form=log.value)
     with open_sinks([other for other in definition.sinks if not isinstance(other, Mqtt)], os.environ) as sinks:
         service = Service(
@@ -95,7 +96,7 @@ def node(
                 plan=plan,
                 engine=make_engine(plan, engine.value),
                 source=make_source,
-                ends=source.partition(":")[0] not in ("mic", *OPENED),
+                ends=any(text.partition(":")[0] not in ("mic", *OPENED) for text in texts),
                 broker=lambda: resolve(sink, os.environ, broker),
                 sink=sink,
                 folder=folder_of(app),

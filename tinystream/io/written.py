@@ -1,6 +1,7 @@
 """Live samples into files that read back as the same samples: WAV, CSV or SDS, with what is known of them in JSON beside them.
 
-A gap begins another file, NAME-2.wav and so on, since a replay begins afresh with each as the live run did behind the gap.
+A gap begins another file, NAME-2.wav and so on, since a replay begins afresh with each as the live run did behind the gap.  Of several
+sources there is a file for each, NAME.motion.wav and NAME-2.motion.wav, as a replay takes them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import struct
 import wave
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -21,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from tinystream.errors import RecordingError, TinystreamError, writing
-from tinystream.io.live.base import Gap, Item, Live
-from tinystream.plan.plan import Column
+from tinystream.io.live.base import Beat, Gap, Item, Live
+from tinystream.plan.plan import Column, Plan
 from tinystream.plan.signal import Signal
 
 ANOTHER = "--output another file, or make room"
@@ -30,18 +32,23 @@ EVERY_MS = 5  # of a record of SDS from which milliseconds are fine enough
 
 
 class Written:
-    """write() takes what a live source gives; close() makes the files whole.  Every block is in its file when write() returns."""
+    """write() takes what a live source gives; close() makes the files whole.  Every block is in its file when write() returns.
 
-    def __init__(self, path: Path, x: Signal, columns: Sequence[Column] = (), about: Mapping[str, Any] | None = None):
+    source: its name, where it is one of several.
+    """
+
+    def __init__(self, path: Path, x: Signal, columns: Sequence[Column] = (), about: Mapping[str, Any] | None = None, source: str = ""):
         assert x.sample_hz is not None, "a source has a sample rate"
         if path.suffix.lower() not in FORMATS:
             raise RecordingError(f"{path} is of a kind that is not written", f"a name that ends in {', '.join(FORMATS)}")
         if x.dtype != "int16":
             raise RecordingError("images of a camera are not written", "save them as PNG files in a folder")
         if path.suffix.lower() == ".wav" and x.sample_hz.denominator != 1:
-            what = f"WAV knows whole rates only, and the app's is {float(x.sample_hz):g} Hz"
+            whose = f"that of '{source}'" if source else "the app's"
+            what = f"WAV knows whole rates only, and {whose} is {float(x.sample_hz):g} Hz"
             raise RecordingError(what, f"{path.with_suffix('.csv')}")
-        self.path, self.x, self.rate_hz = path, x, x.sample_hz
+        self.recording, self.of = path, f".{source}" if source else ""
+        self.path, self.x, self.rate_hz = path.with_name(f"{path.stem}{self.of}{path.suffix}"), x, x.sample_hz
         unnamed = ["audio"] if x.channels == 1 else [f"audio{i}" for i in range(x.channels)]
         self.columns = tuple(columns) or tuple(Column(name, x.unit, x.scale) for name in unnamed)
         self.audio = not columns
@@ -50,7 +57,7 @@ class Written:
         self.gaps: list[dict[str, Any]] = []
         self.now = 0  # samples that have passed
         self._file: Format | None = None
-        for there in (path, self.beside):
+        for there in (self.path, self.beside):
             if there.exists():
                 raise RecordingError(f"{there} is there already", "another name: nothing is written over")
 
@@ -64,6 +71,7 @@ class Written:
             self.gaps.append({"sample": self.now, "samples": item.samples, "exact": item.exact, "why": item.why})
             self.now += item.samples
             return
+        assert isinstance(item, np.ndarray), "heartbeats of several sources are for WrittenTogether"
         x = item.reshape(-1, len(self.columns))
         if self._file is None:
             self._begin()
@@ -81,7 +89,7 @@ class Written:
 
     def _begin(self) -> None:
         n = len(self.pieces) + 1
-        path = self.path if n == 1 else self.path.with_name(f"{self.path.stem}-{n}{self.path.suffix}")
+        path = self.path if n == 1 else self.path.with_name(f"{self.recording.stem}-{n}{self.of}{self.path.suffix}")
         if path.exists():
             raise RecordingError(f"{path} is there already", "another name: nothing is written over")
         with writing(path, ANOTHER):
@@ -106,7 +114,43 @@ class Written:
             part.replace(self.beside)
 
 
-def recorded(live: Live, written: Written, failed: Callable[[TinystreamError], Any] | None = None) -> Generator[Item, None, None]:
+class WrittenTogether:
+    """What several sources give together, each into files of its own; what is known of each lies beside its first."""
+
+    def __init__(self, path: Path, plan: Plan, about: Mapping[str, Any] | None = None):
+        self.x = plan.x
+        each = [plan.of_source(i) for i in range(len(plan.x))]
+        self.parts = {
+            name: Written(path, one.x[0], one.columns[0], about, name) for name, one in zip(plan.names, each, strict=True)
+        }
+
+    def write(self, item: Item) -> None:
+        if isinstance(item, Gap):
+            for written, x in zip(self.parts.values(), self.x):
+                samples = round(item.samples * x.shape[0] * x.rate_hz / (self.x[0].shape[0] * self.x[0].rate_hz))
+                written.write(replace(item, samples=samples))
+            return
+        assert isinstance(item, Beat), "several sources give heartbeats"
+        for written, block in zip(self.parts.values(), item.new, strict=True):
+            if block is not None:
+                written.write(block)
+
+    def close(self, facts: Mapping[str, Any] | None = None) -> None:
+        """facts: by source."""
+        for name, written in self.parts.items():
+            written.close((facts or {}).get(name))
+
+
+def write_to(path: Path, plan: Plan, about: Mapping[str, Any]) -> Written | WrittenTogether:
+    """For what an app hears.  RecordingError where the files cannot hold it, or one is there already."""
+    if plan.names:
+        return WrittenTogether(path, plan, about)
+    return Written(path, plan.x[0], plan.columns[0] if plan.columns else (), about)
+
+
+def recorded(
+    live: Live, written: Written | WrittenTogether, failed: Callable[[TinystreamError], Any] | None = None
+) -> Generator[Item, None, None]:
     """What the source gives, each block once it is written.  failed: is told where writing fails, and the samples go on without it."""
     broken = False
 

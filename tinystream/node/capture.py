@@ -1,6 +1,7 @@
 """What is kept of the time around an alert, on this computer alone: a recording, its truth to be corrected, and what was known then.
 
-    <folder>/<id>/<id>.wav          samples of a microphone; .csv of other sensors, .npy of a camera, .npz of features
+    <folder>/<id>/<id>.wav          samples of a microphone; .csv of other sensors, .npy of a camera, .npz of features; of several sources
+                                    <id>.<source>.wav and so on, and the truth is beside the first
     <folder>/<id>/<id>.truth.json   when the alert was, as io/truth.py reads it: a person corrects it
     <folder>/<id>/<id>.capture.json the alert, the definition, settings, units
 
@@ -18,7 +19,7 @@ import shutil
 import time
 from collections import deque
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, lcm
 from pathlib import Path
 from typing import Any
 
@@ -67,30 +68,34 @@ class PreRoll:
         self.plan, self.folder, self.how = plan, folder, app.capture or Capture()
         check(self.how, plan)
         self.settings = hash_of(effective(app, plan, Changes()))
-        self.columns = columns_of(plan)
+        self._each = [plan.of_source(i) for i in range(len(plan.x))]
+        self._whole = lcm(*plan.repeats)  # blocks from one at which every source begins a block to the next
         self.written = self.failed = 0
         block_s = float(1 / plan.x[0].rate_hz)
         self._before, self._after = ceil(self.how.before_s / block_s), ceil(self.how.after_s / block_s)
-        self._most = 2 * (self._before + self._after) + 2 + (plan.duty.on if plan.duty else 0)
+        self._most = 2 * (self._before + self._after) + 1 + self._whole + (plan.duty.on if plan.duty else 0)
         features = plan.features if self.how.of == "features" and plan.features is not None and plan.features >= 0 else None
         self.want: set[int] = set() if features is None else {features}
         self._quota = round(1e6 * self.how.quota_mb)
         self._made = False
+        self._pending: Kept | None = None
         self.restart()
 
     def restart(self) -> None:
-        """The source begins again, and blocks count from 0."""
+        """Samples are missing here, or the source begins again: what was not complete is kept as it is, and blocks count from 0."""
+        if self._pending:
+            self._finish()
         self.blocks = 0
-        self._held: deque[np.ndarray] = deque(maxlen=self._most)
+        self._held: deque[tuple[np.ndarray, ...]] = deque(maxlen=self._most)
         self._fired: deque[tuple[int, np.ndarray]] = deque()
-        self._pending: Kept | None = None
 
-    def push(self, blocks: np.ndarray, fired: dict[int, Fired] | None = None) -> None:
-        """blocks: [n, *shape], as an engine takes them.  fired: what the engine gave for them, of the steps in `want`."""
+    def push(self, x: np.ndarray | tuple[np.ndarray, ...], fired: dict[int, Fired] | None = None) -> None:
+        """x: blocks [n, *shape], of several sources those of each, as an engine takes them.  fired: what the engine gave for them, of the
+        steps in `want`."""
         begin = self.blocks
         given = [one for step in self.want if fired for one in zip(fired[step].when.tolist(), fired[step].y)]
-        for n, block in enumerate(blocks):
-            self._held.append(block.copy())
+        for n, blocks in enumerate(zip(*(x if isinstance(x, tuple) else (x,)), strict=True)):
+            self._held.append(tuple(self._copied(i, block) for i, block in enumerate(blocks)))
             self.blocks = begin + n + 1
             while given and given[0][0] < self.blocks:
                 at, y = given.pop(0)
@@ -99,6 +104,10 @@ class PreRoll:
                 self._fired.popleft()
             if self._pending and self.blocks >= self._pending.last:
                 self._finish()
+
+    def _copied(self, i: int, block: np.ndarray) -> np.ndarray:
+        """A slow source's block is held once for all the heartbeats that it lasts."""
+        return self._held[-1][i] if self.blocks % self.plan.repeats[i] else block.copy()
 
     def alert(self, event: Event) -> None:
         """One whose label is kept begins a capture, or joins the one that is not complete."""
@@ -128,7 +137,12 @@ class PreRoll:
             every = self.plan.duty.every
             starts = list(range(-(-oldest // every) * every, block, every))
             first = max((start for start in starts if start <= first), default=starts[0] if starts else first)
-        return first
+        return self._aligned(first)
+
+    def _aligned(self, first: int) -> int:
+        """Where every source begins a block, as a replay does: there or before, or else behind it."""
+        before = first // self._whole * self._whole
+        return before if before >= self.blocks - len(self._held) else before + self._whole
 
     # --- writing
 
@@ -144,7 +158,7 @@ class PreRoll:
 
     def _write(self, kept: Kept) -> None:
         oldest = self.blocks - len(self._held)
-        first, last = max(kept.first, oldest), min(kept.last, self.blocks)
+        first, last = self._aligned(max(kept.first, oldest)), min(kept.last, self.blocks)
         with writing(self.folder, "another folder for captures"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._made:
@@ -154,10 +168,10 @@ class PreRoll:
         part = self.folder / f"{name}{PART}"
         part.mkdir()
         try:
-            file = self._write_recording(part / name, first, last)
+            files = self._write_recording(part / name, first, last)
             sample = first * self.plan.x[0].shape[0]
-            write_json(part / f"{name}.truth.json", [self._truth(file, kept, first, last)])
-            write_json(part / f"{name}.capture.json", self._about(file, kept, sample, last))
+            write_json(part / truth_of(files[0]), [self._truth(files[0], kept, first, last)])
+            write_json(part / f"{name}.capture.json", self._about(files, kept, sample, last))
             size = size_of(part)
             if size > self._quota:
                 raise TinystreamError(f"it takes {size} B, the quota is {self._quota} B", "quota_mb, or less of before_s")
@@ -177,27 +191,30 @@ class PreRoll:
             name = f"{stamp}-{label}-{n}"
         return name
 
-    def _write_recording(self, stem: Path, first: int, last: int) -> str:
+    def _write_recording(self, stem: Path, first: int, last: int) -> list[str]:
         if self.how.of == "features":
-            return self._write_features(stem, first, last)
-        x = self._samples(first, last)
-        if self.plan.source == "microphone":
-            path = stem.with_suffix(".wav")
-            soundfile.write(path, x, int(self.plan.x[0].sample_hz or 0), subtype="PCM_16")
+            return [self._write_features(stem, first, last)]
+        stems = [stem.with_name(f"{stem.name}.{name}") for name in self.plan.names] or [stem]
+        return [self._write_source(i, stem, first, last) for i, stem in enumerate(stems)]
+
+    def _write_source(self, i: int, stem: Path, first: int, last: int) -> str:
+        x, plan = self._samples(i, first, last), self._each[i]
+        if plan.source == "microphone":
+            path = stem.with_name(f"{stem.name}.wav")
+            soundfile.write(path, x, int(plan.x[0].sample_hz or 0), subtype="PCM_16")
         elif x.dtype == np.uint8:
-            path = stem.with_suffix(".npy")
+            path = stem.with_name(f"{stem.name}.npy")
             np.save(path, x)
         else:
-            path = stem.with_suffix(".csv")
-            write_table(path, x.reshape(len(x), -1), self.columns)
+            path = stem.with_name(f"{stem.name}.csv")
+            write_table(path, x.reshape(len(x), -1), columns_of(plan))
         sync(path)
         return path.name
 
-    def _samples(self, first: int, last: int) -> np.ndarray:
-        """[n] or [n, channels], or images."""
+    def _samples(self, i: int, first: int, last: int) -> np.ndarray:
+        """Of a source [n] or [n, channels], or images."""
         oldest = self.blocks - len(self._held)
-        held = [self._held[i] for i in range(first - oldest, last - oldest)]
-        return np.concatenate(held)
+        return np.concatenate([self._held[at - oldest][i] for at in range(first, last, self.plan.repeats[i])])
 
     def _write_features(self, stem: Path, first: int, last: int) -> str:
         path = stem.with_suffix(".npz")
@@ -208,7 +225,8 @@ class PreRoll:
             when = np.array([at for at, _ in inside], np.int64)
             values = np.array([value for _, value in inside], y.dtype).reshape(-1, *y.shape)
         else:
-            y, when, values = self.plan.x[0], np.arange(last - first), self._samples(first, last)
+            at = -1 - (-1 if self.plan.features is None else self.plan.features)
+            y, when, values = self.plan.x[at], np.arange(last - first), self._samples(at, first, last)
         np.savez_compressed(path, when=when, y=values, scale=np.float64(y.scale), zero=np.int64(y.zero))
         sync(path)
         return path.name
@@ -224,7 +242,7 @@ class PreRoll:
         labels = [event.label for event in kept.alerts]
         return dict(wav_file=file, sample_rate=float(x.sample_hz), length_sec=length_s, detection_windows=windows, labels=labels)
 
-    def _about(self, file: str, kept: Kept, sample: int, last: int) -> dict[str, Any]:
+    def _about(self, files: list[str], kept: Kept, sample: int, last: int) -> dict[str, Any]:
         x = self.plan.x[0]
         alerts = [
             {name: value for name, value in event.as_dict().items() if name not in ("app", "definition", "recording")}
@@ -233,23 +251,36 @@ class PreRoll:
         ]
         blocks = sample // x.shape[0]
         return dict(
-            app=self.plan.name, definition=self.plan.digest, settings=self.settings, recording=file, of=self.how.of,
+            app=self.plan.name, definition=self.plan.digest, settings=self.settings, recording=files[0], recordings=files, of=self.how.of,
             wall_time=Moment(kept.wall_s, 0).iso, alerts=alerts, rate_hz=float(x.sample_hz or 0), begin_sample=sample,
-            samples=last * x.shape[0] - sample, channels=[column._asdict() for column in self.columns],
+            samples=last * x.shape[0] - sample, channels=self._channels(),
             fresh_start=blocks == 0 or bool(self.plan.duty and blocks % self.plan.duty.every == 0), learns=learns(self.plan),
         )  # fmt: skip
 
 
+    def _channels(self) -> Any:
+        """What they are; of several sources by their names."""
+        each = [[column._asdict() for column in columns_of(plan)] for plan in self._each]
+        return dict(zip(self.plan.names, each, strict=True)) if self.plan.names else each[0]
+
+
 def check(how: Capture, plan: Plan) -> None:
     """TinystreamError where nothing could be kept."""
-    if len(plan.x) > 1:
-        raise TinystreamError(f"{plan.name} reads {len(plan.x)} sources, and a capture holds one", "leave [capture] out")
     for label in how.labels or ():
         if label not in plan.labels:
             raise TinystreamError(f"[capture] names the label '{label}', which {plan.name} has not", f"labels: {', '.join(plan.labels)}")
 
 
+def truth_of(recording: str) -> str:
+    """
+    >>> truth_of("20260102T030405678Z-yes.mic.wav")
+    '20260102T030405678Z-yes.mic.truth.json'
+    """
+    return f"{Path(recording).stem}.truth.json"
+
+
 def columns_of(plan: Plan) -> tuple[Column, ...]:
+    """Of its only source."""
     x = plan.x[0]
     if plan.columns and plan.columns[0]:
         return plan.columns[0]
@@ -322,8 +353,9 @@ def about(capture: Path) -> dict[str, Any]:
         if path.stat().st_size > LIMIT:
             raise ValueError("it is too large")
         told = json.loads(path.read_bytes())
-        file = told["recording"]
-        if Path(file).name != file or not file.startswith(capture.name) or not told["alerts"]:
+        told.setdefault("recordings", [told["recording"]])
+        ours = [Path(file).name == file and file.startswith(capture.name) for file in (told["recording"], *told["recordings"])]
+        if not all(ours) or not told["alerts"]:
             raise ValueError("it speaks of another recording")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise TinystreamError(f"{capture} is no capture: {error}", "tinystream capture list FOLDER") from None
@@ -333,7 +365,7 @@ def about(capture: Path) -> dict[str, Any]:
 def export(capture: Path, out: Path) -> Path:
     """Recording, truth and description, into a folder of recordings; gives the recording.  None there is written over."""
     told = about(capture)
-    names = [told["recording"], f"{capture.name}.truth.json", f"{capture.name}.capture.json"]
+    names = [*told["recordings"], truth_of(told["recording"]), f"{capture.name}.capture.json"]
     with writing(out, "-o another folder"):
         out.mkdir(parents=True, exist_ok=True)
         for name in names:

@@ -13,11 +13,12 @@ from threading import RLock, Thread
 import numpy as np
 
 from tinystream.errors import TinystreamError
-from tinystream.io.live import Live
+from tinystream.io.live import Beat, Live
 from tinystream.io.live.base import Gap
 from tinystream.node.capture import PreRoll
 from tinystream.node.clock import Clock, Moment
 from tinystream.node.watch import Watch
+from tinystream.run.live import pushed
 from tinystream.run.trace import Event, samples_per_block
 
 STEADY_S = 30.0
@@ -172,7 +173,7 @@ class Listening:
     def _count(self) -> int:
         return self.watch.ahead + self.watch.blocks * self._block
 
-    def _take(self, block: np.ndarray) -> None:
+    def _take(self, item: np.ndarray | Beat) -> None:
         now = time.monotonic()
         if not self._heard:
             self._begin(now)
@@ -180,7 +181,8 @@ class Listening:
             self.state = "running"
             log.info("source: running again")
         self.last_block = self.alive_at = now
-        found = self.watch.push(block[np.newaxis])
+        x = pushed(item)
+        found = self.watch.push(*x)
         self.samples = self._count()
         jumps = self.clock.jumps
         self.clock.seen(self.samples)
@@ -189,11 +191,11 @@ class Listening:
         for event in found:
             self.heard(event, self.clock.at(event.sample))
         if self.capture:
-            self._keep(self.capture, block, found)
+            self._keep(self.capture, x, found)
 
-    def _keep(self, capture: PreRoll, block: np.ndarray, found: list[Event]) -> None:
+    def _keep(self, capture: PreRoll, x: tuple[np.ndarray, ...], found: list[Event]) -> None:
         """A capture counts from the last gap on."""
         capture.settings = self.watch.settings_hash
-        capture.push(block[np.newaxis], self.watch.fired)
+        capture.push(x, self.watch.fired)
         for event in found:
             capture.alert(replace(event, sample=event.sample - self.watch.ahead))

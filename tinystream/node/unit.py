@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from tinystream.errors import TinystreamError
+from tinystream.plan.plan import Plan
 
 DEVICES = {"microphone": ("audio", "char-alsa"), "camera": ("video", "char-video4linux")}
 """Group and devices that a source needs, by its kind; others may come by a serial line or by I2C, SPI and IIO."""
@@ -78,21 +80,24 @@ WantedBy=multi-user.target
 """
 
 
-def unit(app: Path, name: str, source_kind: str, source: str = "mic", options: Sequence[str] = ()) -> str:
-    """The unit's text.  app: the definition; name: the app's; options: others that `tinystream node` was told."""
-    if source == "-":
+def unit(app: Path, plan: Plan, texts: Sequence[str] = ("mic",), options: Sequence[str] = ()) -> str:
+    """The unit's text.  app: the definition; texts: where the samples of each source come from; options: others that `tinystream node` was
+    told."""
+    if "-" in texts:
         raise TinystreamError("a service has no standard input", "--input mic, or another source")
-    place = str(Path(source).absolute()) if Path(source).exists() else source
-    words = [sys.executable, "-m", "tinystream", "node", str(app.absolute()), "--input", place, *options]
-    group, kinds = DEVICES.get(source_kind, OTHERS)
-    homes = any(str(Path(word).absolute()).startswith(("/home/", "/root/")) for word in words if word.startswith("/"))
+    name, places = plan.name, [str(Path(text).absolute()) if Path(text).exists() else text for text in texts]
+    inputs = [f"{of}={place}" for of, place in zip(plan.names, places, strict=True)] if plan.names else places
+    words = [sys.executable, "-m", "tinystream", "node", str(app.absolute()), *chain.from_iterable(("--input", one) for one in inputs)]
+    words += options
+    needs = {DEVICES.get(kind, OTHERS): None for kind in plan.kinds or (plan.source,)}
+    homes = any(str(Path(word).absolute()).startswith(("/home/", "/root/")) for word in (*words, *places) if word.startswith("/"))
     return TEMPLATE.format(
         app=name,
         name=f"tinystream-{name}",
         command=" ".join(quoted(word) for word in words),
         watchdog_s=WATCHDOG_S,
-        group=group,
-        devices="\n".join(f"DeviceAllow={kind} rw" for kind in kinds.split()),
+        group=" ".join(group for group, _ in needs),
+        devices="\n".join(f"DeviceAllow={kind} rw" for _, kinds in needs for kind in kinds.split()),
         home="read-only" if homes else "yes",
     )
 

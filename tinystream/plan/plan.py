@@ -64,6 +64,7 @@ class Plan:
     digest:   SHA-256 of the definition, the model and the kernels' version: what an event carries.
     source:   kind of the app's first source, such as "microphone".
     names:    of the sources, where there are several.
+    kinds:    of the sources, where there are several.
     columns:  for each source, what its channels are; nothing for one whose channels have no names, such as a microphone.
     duty:     windows in which it listens; None where it always does.
     """
@@ -80,6 +81,7 @@ class Plan:
     digest: str = ""
     source: str = ""
     names: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     columns: tuple[tuple[Column, ...], ...] = ()
     duty: Duty | None = None
 
@@ -102,6 +104,12 @@ class Plan:
     def repeats(self) -> tuple[int, ...]:
         """For each input, the heartbeats that one block of it lasts."""
         return tuple(int(self.x[0].rate_hz / x.rate_hz) for x in self.x)
+
+    def of_source(self, i: int) -> Plan:
+        """As a plan that has that source alone, for what opens, reads or writes one; its steps are not to be run."""
+        if not self.names:
+            return self
+        return replace(self, x=(self.x[i],), source=self.kinds[i], names=(), kinds=(), columns=self.columns[i : i + 1])
 
     @property
     def arena_bytes(self) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from tinystream.errors import RecordingError
-from tinystream.io.live import Live, Microphone, Paced, Pipe, SerialPort, Tcp, TcpListener, Udp
+from tinystream.io.live import Joined, Live, Microphone, Paced, Pipe, SerialPort, Tcp, TcpListener, Udp
 from tinystream.io.live.decoder import Decoder, Raw
 from tinystream.io.live.detected import Detected
 from tinystream.io.live.frames import Frames
@@ -41,6 +42,7 @@ class Form(StrEnum):
 class Input:
     """Where samples come from, and how they are taken.
 
+    texts:    for each source one of FORMS, as texts_of() gives them.
     device:   number or part of the name of a microphone, beside `mic:NAME`.
     reading:  how values become counts; `resample` is for files alone.
     any_rate: a device whose measured rate is another one is told, not refused.
@@ -48,7 +50,7 @@ class Input:
     tell:     words for people.
     """
 
-    text: str
+    texts: tuple[str, ...]
     device: str | None = None
     form: Form = Form.auto
     reading: Reading = Reading()  # noqa: RUF009 - it is frozen
@@ -56,26 +58,92 @@ class Input:
     once: bool = False
     tell: Callable[[str], Any] = lambda _: None
 
+    @property
+    def text(self) -> str:
+        """Of one source."""
+        (text,) = self.texts
+        return text
+
+
+def texts_of(plan: Plan, words: Sequence[str]) -> tuple[str, ...]:
+    """What follows each --input, for the sources in their order: of one source its text, a microphone where nothing is said; of several
+    NAME=TEXT, once for each.  RecordingError where that is not so."""
+    if not plan.names:
+        if len(words) > 1:
+            raise RecordingError(f"{plan.name} reads one source, and --input is given {len(words)} times", f"--input {words[0]}")
+        return tuple(words) or ("mic",)
+    found: dict[str, str] = {}
+    wanted = " ".join(f"--input {name}=…" for name in plan.names)
+    for word in words:
+        name, equals, text = word.partition("=")
+        if name not in plan.names or not equals:
+            what = f"'{name}' is none of them" if equals and name.isidentifier() else "no name of one stands before it"
+            raise RecordingError(f"--input {word}: {plan.name} reads {len(plan.names)} sources, and {what}", wanted)
+        if name in found:
+            raise RecordingError(f"--input names the source '{name}' twice", wanted)
+        found[name] = text
+    if missing := [name for name in plan.names if name not in found]:
+        what = f"{plan.name} reads {len(plan.names)} sources, and no --input is of {' and '.join(map(repr, missing))}"
+        raise RecordingError(what, " ".join(f"--input {name}=…" for name in missing))
+    if list(found.values()).count("-") > 1:
+        raise RecordingError("standard input is of one source", f"--input {FORMS}")
+    return tuple(found[name] for name in plan.names)
+
+
+def told_of(plan: Plan, texts: Sequence[str]) -> str:
+    """For people and files: where samples came from.
+
+    >>> told_of(Plan("two", (), (), names=("mic", "motion")), ("mic", "serial:/dev/ttyACM0"))
+    'mic=mic, motion=serial:/dev/ttyACM0'
+    """
+    return ", ".join(f"{name}={text}" for name, text in zip(plan.names, texts, strict=True)) if plan.names else texts[0]
+
 
 def open_input(plan: Plan, given: Input) -> Live:
-    """The source, which opens its device when it is iterated.  RecordingError where it is none, or not for this app."""
-    x = plan.x[0]
+    """The source, or several as one, which opens its device when it is iterated.  RecordingError where it is none, or not for this app."""
+    assert len(given.texts) == len(plan.x), "one for each source"
+    if not plan.names:
+        return open_one(plan, given)
+    found = []
+    for i, (name, text) in enumerate(zip(plan.names, given.texts)):
+        try:
+            found.append(open_one(plan.of_source(i), replace(given, texts=(text,), tell=named(name, given.tell))))
+        except RecordingError as error:
+            raise RecordingError(f"{name}: {error.what}", error.help) from None
+        if isinstance(pipe := found[-1], Pipe):
+            pipe.stream = FileIO(0, closefd=False)  # without a lock that its thread may hold at the end
+    return Joined(plan.names, plan.x, found, given.tell)
+
+
+def named(name: str, tell: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What one of several sources says.
+
+    >>> named("motion", print)("warning: it is gone")
+    warning: motion: it is gone
+    """
+
+    def say(words: str) -> None:
+        level, colon, rest = words.partition(": ")
+        tell(f"{level}: {name}: {rest}" if colon and level in ("warning", "note") else f"{name}: {words}")
+
+    return say
+
+
+def open_one(plan: Plan, given: Input) -> Live:
+    x, text = plan.x[0], given.text
     assert x.sample_hz is not None, "a source has a sample rate"
-    if len(plan.x) > 1:
-        what = f"{plan.name} reads {len(plan.x)} sources, and a live run one"
-        raise RecordingError(what, "tinystream replay takes recordings of them all")
-    kind, _, rest = given.text.partition(":")
+    kind, _, rest = text.partition(":")
     if kind == "mic":
         return microphone(plan, rest or given.device, given)
-    if given.text == "-" and given.form in (Form.auto, Form.raw):
+    if text == "-" and given.form in (Form.auto, Form.raw):
         return Pipe(sys.stdin.buffer, x.shape[0], x.channels, x.shape, x.dtype)
     if kind not in OPENED or not rest:
-        if given.text == "-":
+        if text == "-":
             what = f"standard input holds raw samples, and no {given.form.value}"
             raise RecordingError(what, "socat - TCP:… and --input tcp-listen:PORT, or record a file")
         if kind in OPENED:
-            raise RecordingError(f"--input {given.text} is incomplete", FORMS)
-        return Paced(given.reading.read(plan, Path(given.text)).alone, x.sample_hz, x.shape[0], shape=x.shape)
+            raise RecordingError(f"--input {text} is incomplete", FORMS)
+        return Paced(given.reading.read(plan, Path(text)).alone, x.sample_hz, x.shape[0], shape=x.shape)
     return OPENED[kind](plan, rest, given)
 
 

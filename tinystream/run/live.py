@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tinystream.io.live.base import Gap, Item
+from tinystream.io.live.base import Beat, Gap, Item
 from tinystream.plan.plan import Plan
 from tinystream.run.engine import Fired
 from tinystream.run.learnt import begin
@@ -18,7 +18,8 @@ from tinystream.run.trace import Event, Recorder, Trace
 
 def run_live(
     plan: Plan, engine: Runs, blocks: Iterable[Item], alert: Callable[[Event], None], recording: str = "", learnt: bytes = b"",
-    watch: Callable[[np.ndarray, dict[int, Fired]], None] | None = None, watched: Collection[int] = (),
+    watch: Callable[[tuple[np.ndarray, ...], dict[int, Fired]], None] | None = None, watched: Collection[int] = (),
+    afresh: Callable[[int], None] | None = None,
 ) -> Trace:
     """Every block as it comes, every event at once; ends with the blocks, and is the same as a replay of them.
 
@@ -26,7 +27,8 @@ def run_live(
     samples as time that has passed.
 
     learnt: what it begins with.
-    watch:  is given each block, as an engine takes it, before the events in it, with what the steps in `watched` gave.
+    watch:  is given the blocks of each source, as an engine takes them, before the events in it, with what the steps in `watched` gave.
+    afresh: is told at each gap how many samples have passed before the next block, which is an engine's first again.
     """
     recorder = Recorder(plan, engine.name, recording, (), ())
     begin(plan, engine, learnt)
@@ -34,14 +36,22 @@ def run_live(
         if isinstance(item, Gap):
             engine.reset()
             recorder.gap(item.samples)
+            if afresh:
+                afresh(recorder.ahead)
             continue
         with uninterrupted():
-            fired = engine.push(item[None], want=recorder.want | set(watched))
+            x = pushed(item)
+            fired = engine.push(*x, want=recorder.want | set(watched))
             if watch:
-                watch(item[None], fired)
+                watch(x, fired)
             for event in recorder.take(fired, 1):
                 alert(event)
     return recorder.trace()
+
+
+def pushed(item: np.ndarray | Beat) -> tuple[np.ndarray, ...]:
+    """What a live source gave, as an engine takes it."""
+    return item.x if isinstance(item, Beat) else (item[np.newaxis],)
 
 
 @contextmanager

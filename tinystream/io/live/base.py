@@ -33,7 +33,19 @@ class Gap:
     exact: bool = True
 
 
-Item = np.ndarray | Gap
+@dataclass(frozen=True, eq=False)
+class Beat:
+    """A heartbeat of several sources.
+
+    x:   for each source its block, [1, *shape] as an engine takes it: a slower one's is there for each heartbeat that it lasts.
+    new: for each source the block that begins with this heartbeat; None where the last one goes on.
+    """
+
+    x: tuple[np.ndarray, ...]
+    new: tuple[np.ndarray | None, ...]
+
+
+Item = np.ndarray | Beat | Gap
 
 
 class Stopped(Exception):
@@ -107,6 +119,7 @@ class Live:
                     self.missing += item.samples
                 else:
                     self.blocks += 1
+                if isinstance(item, np.ndarray):
                     self._whole.add(item)
                     self._recent.add(item)
                 yield item
@@ -153,7 +166,7 @@ class Live:
         if self.overruns:
             found.append(f"{counted(self.overruns, 'overrun')}: samples were lost or late, because this machine was too slow")
         if self.gaps:
-            found.append(f"{counted(self.gaps, 'gap')}, about {counted(self.missing, 'sample')} missing: the app began afresh behind each")
+            found.append(gaps_told(self.gaps, self.missing))
         if self.garbage:
             found.append(f"{counted(self.garbage, 'piece')} of what came in could not be read")
         if self.limited:
@@ -162,6 +175,10 @@ class Live:
 
     def _shaped(self, x: np.ndarray) -> np.ndarray:
         return x.reshape(self.shape)
+
+
+def gaps_told(gaps: int, missing: int) -> str:
+    return f"{counted(gaps, 'gap')}, about {counted(missing, 'sample')} missing: the app began afresh behind each"
 
 
 def counted(n: int, what: str) -> str:
