@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 import soundfile
+from made import made, tested
 from scipy.stats import beta, chi2
 
 from tinystream.app.definition import App, Model
@@ -48,7 +49,10 @@ FOLDS = 4
 LOUD_DB, QUIET_DB, LOUD_FRAMES = 20, -60, 8     # a frame is loud within 20 dB of its clip's loudest; a window of 8 such has the sound
 ROOM_DBFS, ROOM_S = -70, 1.5    # white noise that lies under each clip, and before and after it
 SNR_DB = 10     # of what is judged in noise
-STEPS, BATCH, RATE = 1000, 64, 3e-3
+ROOMS = 10      # each with noise of its own, so that whole clips are counted finer than in twentieths
+STEPS, BATCH, RATE, DECAY = 1200, 64, 3e-3, 3e-4
+TEACHERS = 4
+MADE = 60       # sounds by formula of each kind
 
 Judge = Callable[[np.ndarray], tuple[np.ndarray, tuple[str, ...]]]
 """Of samples: probabilities [decisions, labels], and the labels of the alerts; a float net has no detector, and gives none."""
@@ -191,18 +195,24 @@ def power(x: np.ndarray) -> np.ndarray:
 def trained(clips: list[Clip], fold: int, work: Path) -> Judge:
     """The float net of a fold, which is trained, and written in int8 too, where it is not there yet.  fold = FOLDS: on everything."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
     path = work / f"{fold}.npz"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         np.savez(path, *train(clips, fold))
     model = net()
     model.set_weights(list(np.load(path).values()))
-    plain = in_decibels(model)
-    return lambda samples: (plain(windows(textbook(samples))[..., None].astype(np.float32), training=False).numpy(), ())
+    plain = likely(folded(model))
+    return lambda samples: (plain(tf.constant(windows(textbook(samples))[..., None], tf.float32), training=False).numpy(), ())
 
 
 def train(clips: list[Clip], fold: int) -> list[np.ndarray]:
-    """Trains, writes the int8 net, and gives the weights."""
+    """Trains, writes the int8 net, and gives the weights.
+
+    TEACHERS nets learn the labels, and the one that is kept what they think on average of other windows: nets that begin differently
+    err differently.  Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+    """
     import keras
     import tensorflow as tf
 
@@ -210,56 +220,119 @@ def train(clips: list[Clip], fold: int) -> list[np.ndarray]:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     keras.utils.set_random_seed(1)
     draw = Draw([clip for clip in clips if clip.fold != fold], np.random.default_rng(1))
-    model, optimizer = net(), keras.optimizers.Adam(RATE, clipnorm=1.0)
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    weights = [w for w in model.trainable_variables if "kernel" in w.name]
-
-    @tf.function
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            loss = loss_of(y, model(x, training=True)) + 1e-4 * tf.add_n([tf.nn.l2_loss(w) for w in weights])
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
-        return loss
-
-    losses = []
-    for n in range(STEPS):
-        optimizer.learning_rate.assign(RATE * max(0.01, 0.5 * (1 + np.cos(np.pi * n / STEPS))))
-        x, y = draw.batch()
-        losses.append(float(step(tf.constant(x / 40), tf.constant(y))))
-    plain = in_decibels(model)
+    teachers, model = [net(dropout=0.3) for _ in range(TEACHERS)], net()
+    learn(teachers, draw, STEPS, DECAY, lambda x, y: tf.one_hot(y, len(LABELS)))
+    loss = learn([model], draw, 2 * STEPS, DECAY / 10, lambda x, y: tf.add_n([tf.nn.softmax(t(x)) for t in teachers]) / TEACHERS)
+    plain = folded(model)
+    samples = np.concatenate([draw.batch()[0] for _ in range(8)])
     path = HERE / ("model.tflite" if fold == FOLDS else f"folds/{fold}.tflite")
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(int8(plain, np.concatenate([draw.batch()[0] for _ in range(8)])))
-    print(f"{path.name}: {path.stat().st_size} bytes, {plain.count_params()} parameters, loss {np.mean(losses[-50:]):.3f}", flush=True)
+    path.write_bytes(int8(likely(rounded(plain, samples)), samples))
+    print(f"{path.name}: {path.stat().st_size} bytes, {plain.count_params()} parameters, loss {loss:.3f}", flush=True)
     return model.get_weights()
 
 
-def net():
-    """Logits of windows in units of 40 dB.  Nothing is padded, so what the first norm learns holds for any offset."""
+def learn(models, draw: Draw, steps: int, decay: float, wanted) -> float:
+    """Trains nets side by side on the same windows towards wanted(windows, labels), and leaves in each the running mean of its weights.
+
+    Returns the mean loss of the last 50 steps.
+    """
+    import keras
+    import tensorflow as tf
+
+    optimizers = [keras.optimizers.Adam(RATE, clipnorm=1.0) for _ in models]
+    means = [[tf.Variable(w) for w in model.weights] for model in models]
+    for optimizer, model in zip(optimizers, models):
+        optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(x, y, keep):
+        p, losses = wanted(x, y), []
+        for model, optimizer, mean in zip(models, optimizers, means):
+            variables = model.trainable_variables
+            with tf.GradientTape() as tape:
+                losses.append(tf.reduce_mean(keras.losses.categorical_crossentropy(p, model(x, training=True), from_logits=True)))
+                full = losses[-1] + decay * tf.add_n([tf.nn.l2_loss(w) for w in variables if "kernel" in w.name])
+            optimizer.apply_gradients(zip(tape.gradient(full, variables), variables))
+            for slow, fast in zip(mean, model.weights):
+                slow.assign(keep * slow + (1 - keep) * fast)
+        return tf.add_n(losses) / len(models)
+
+    losses = []
+    for n in range(steps):
+        for optimizer in optimizers:
+            optimizer.learning_rate.assign(RATE * min(1, (n + 1) / 50) * max(0.01, 0.5 * (1 + np.cos(np.pi * n / steps))))
+        x, y = draw.batch()
+        losses.append(float(step(tf.constant(x / 40), tf.constant(y), tf.constant(min(0.99, (1 + n) / (10 + n)), tf.float32))))
+    for model, mean in zip(models, means):
+        model.set_weights([w.numpy() for w in mean])
+    return float(np.mean(losses[-50:]))
+
+
+def net(norms: bool = True, dropout: float = 0.0):
+    """Logits of windows in units of 40 dB; biases stand where norms do not.  Nothing is padded, so the first norm holds for any offset."""
     from keras import Model as Net
     from keras import layers as L
 
-    def normed(x):
-        return L.ReLU(6)(L.BatchNormalization(momentum=0.95)(x))
+    def rectified(x):
+        return L.ReLU(6)(L.BatchNormalization(momentum=0.95)(x) if norms else x)
 
     x = y = L.Input((FRAMES, BANDS, 1))
-    x = normed(L.Conv2D(16, 3, strides=2, use_bias=False, name="first")(x))
+    x = rectified(L.Conv2D(16, 3, strides=2, use_bias=not norms)(x))
     for width, stride in ((32, 2), (48, 2), (64, 1)):
-        x = normed(L.DepthwiseConv2D(3, strides=stride, use_bias=False)(x))
-        x = normed(L.Conv2D(width, 1, use_bias=False)(x))
-    x = L.Dropout(0.2)(L.Flatten()(L.AveragePooling2D((3, 1))(x)))
+        x = rectified(L.DepthwiseConv2D(3, strides=stride, use_bias=not norms)(x))
+        x = rectified(L.Conv2D(width, 1, use_bias=not norms)(x))
+    x = L.Dropout(dropout)(L.Flatten()(L.AveragePooling2D((3, 1))(x)))
     return Net(y, L.Dense(len(LABELS))(x))
 
 
-def in_decibels(model):
-    """Probabilities of windows in dB, by the same weights."""
+def folded(model):
+    """The same net of windows in dB, each norm in the convolution before it."""
+    plain, layers, weights = net(norms=False), [layer for layer in model.layers if layer.weights], []
+    for layer, norm in zip(layers[:-1:2], layers[1::2]):
+        gamma, beta, mean, variance = norm.get_weights()
+        gain = gamma / np.sqrt(variance + norm.epsilon)
+        (kernel,) = layer.get_weights()
+        weights += [kernel * (gain[:, None] if is_depthwise(layer) else gain), beta - mean * gain]
+    weights[0] = weights[0] / 40
+    plain.set_weights([*weights, *layers[-1].get_weights()])
+    return plain
+
+
+def rounded(plain, samples: np.ndarray):
+    """A folded net with its kernels as int8 holds them, and biases that give each channel the mean over samples that it has in floats.
+
+    A window is some 50 dB below zero on average, so what nine weights lose by rounding adds up to a shift of the whole channel.
+    Source: Nagel, van Baalen, Blankevoort, Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, 4.2.
+    """
+    from keras import Model as Net
+
+    coarse = net(norms=False)
+    coarse.set_weights(plain.get_weights())
+    for layer, other in zip(plain.layers, coarse.layers):
+        if not layer.weights:
+            continue
+        kernel, bias = layer.get_weights()
+        step = np.abs(kernel).max(axis=(0, 1, 3) if is_depthwise(layer) else tuple(range(kernel.ndim - 1)), keepdims=True) / 127
+        kernel = np.rint(kernel / step) * step
+        other.set_weights([kernel, bias])
+        wanted, found = (Net(m.inputs, o.output).predict(samples, verbose=0) for m, o in ((plain, layer), (coarse, other)))
+        other.set_weights([kernel, bias + (wanted - found).reshape(-1, len(bias)).mean(axis=0)])
+    return coarse
+
+
+def is_depthwise(layer) -> bool:
+    """Whether the channels of its kernel are the last but one axis."""
+    from keras.layers import DepthwiseConv2D
+
+    return isinstance(layer, DepthwiseConv2D)
+
+
+def likely(model):
+    """Probabilities for logits."""
     import keras
 
-    plain = net()
-    plain.set_weights(model.get_weights())
-    first = plain.get_layer("first")
-    first.set_weights([first.get_weights()[0] / 40])
-    return keras.Model(plain.inputs, keras.layers.Softmax()(plain.outputs[0]))
+    return keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0]))
 
 
 def int8(model, samples: np.ndarray) -> bytes:
@@ -302,6 +375,11 @@ class Draw:
             if (count == 0).any():
                 self.kinds["quiet"][clip.recording].append((x, np.flatnonzero(count == 0)))
         self.around = sorted(set(self.kinds) - {*SOUNDS, "speech", "quiet"})
+        self.made = made(MADE, np.random.default_rng(7))
+        for kind, sounds in self.made.items():
+            for n, samples in enumerate(sounds):
+                x = features(samples)
+                self.kinds[kind][str(n)].append((x, np.flatnonzero(loud(x) >= 3)))
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
         """float32 [BATCH, FRAMES, BANDS, 1] in dB, and places in LABELS."""
@@ -311,11 +389,12 @@ class Draw:
     def window(self, label: str) -> np.ndarray:
         rng, kind = self.rng, label
         if label == "other":
-            kind = str(rng.choice(["speech", "quiet", self.around[rng.integers(len(self.around))]], p=[0.6, 0.08, 0.32]))
+            around, beside = self.around[rng.integers(len(self.around))], [*self.made][rng.integers(len(self.made))]
+            kind = str(rng.choice(["speech", "quiet", around, beside], p=[0.54, 0.07, 0.29, 0.1]))
         x = self.bent(self.cut(kind))
         level = power(x).max()
         noise = self.noise()
-        snr_db = rng.uniform(5, 20) if rng.random() < 0.3 else rng.uniform(20, 50)
+        snr_db = rng.uniform(5, 20) if rng.random() < 0.45 else rng.uniform(20, 50)
         x = 10 * np.log10(10 ** (x / 10) + 10 ** ((noise - power(noise).max() + level - snr_db) / 10))
         x = x + (rng.uniform(-10, 10) if kind == "quiet" else rng.uniform(-45, -10) - level)
         return self.wiped(np.clip(x, FLOOR_DB, 0))
@@ -372,27 +451,42 @@ def between(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 class Heard(NamedTuple):
-    """A clip, each of its windows that counts as the place of its most likely label, the clip's own, and its alerts."""
+    """A clip, the probabilities of each of its windows that count, and its alerts."""
 
     clip: Clip
-    windows: np.ndarray
-    whole: int
+    scores: np.ndarray
     alerts: tuple[str, ...]
     seconds: float
 
+    @property
+    def windows(self) -> np.ndarray:
+        """Of each the place of its most likely label."""
+        return self.scores.argmax(axis=1)
 
-def in_room(clip: Clip) -> np.ndarray:
-    """A clip with quiet before, after and under it."""
-    rng, around = np.random.default_rng(zlib.crc32(clip.name.encode())), round(ROOM_S * RATE_HZ)
-    x = np.pad(clip.samples.astype(np.float64), around) + rng.normal(0, 2**15 * 10 ** (ROOM_DBFS / 20), len(clip.samples) + 2 * around)
+    @property
+    def right(self) -> int:
+        return int((self.windows == LABELS.index(self.clip.label)).sum())
+
+    @property
+    def whole(self) -> bool:
+        """Whether the clip's mean is right."""
+        return bool(self.scores.mean(axis=0).argmax() == LABELS.index(self.clip.label))
+
+
+def in_room(clip: Clip, room: int = 0) -> np.ndarray:
+    """A clip with quiet before, after and under it.  In rooms after the first it begins up to a decision earlier."""
+    rng, around = np.random.default_rng(zlib.crc32(clip.name.encode()) + 2 * room), round(ROOM_S * RATE_HZ)
+    early = int(rng.integers(EVERY * BLOCK)) if room else 0
+    x = np.pad(clip.samples.astype(np.float64), (around - early, around + early))
+    x += rng.normal(0, 2**15 * 10 ** (ROOM_DBFS / 20), len(x))
     return np.clip(np.rint(x), -32768, 32767).astype(np.int16)
 
 
-def in_noise(clip: Clip, clips: list[Clip]) -> np.ndarray:
+def in_noise(clip: Clip, clips: list[Clip], room: int = 0) -> np.ndarray:
     """A clip in a noise that its net has not heard, SNR_DB below the loud parts of it."""
-    rng = np.random.default_rng(zlib.crc32(clip.name.encode()) + 1)
+    rng = np.random.default_rng(zlib.crc32(clip.name.encode()) + 2 * room + 1)
     noises = [c.samples for c in clips if c.kind == "noise" and c.fold == clip.fold]
-    x = in_room(clip).astype(np.float64)
+    x = in_room(clip, room).astype(np.float64)
     noise = noises[rng.integers(len(noises))].astype(np.float64)
     begin = rng.integers(len(noise) - len(x))
     noise = noise[begin : begin + len(x)]
@@ -411,33 +505,42 @@ def streams(clips: list[Clip]) -> list[Clip]:
     return found
 
 
-def heard(clip: Clip, samples: np.ndarray, judge: Judge) -> Heard:
+def heard(clip: Clip, samples: np.ndarray, judge: Judge, room: int = 0) -> Heard:
     """Windows of a sound count where they hold it, by the quiet recording; those of anything else always do."""
     scores, alerts = judge(samples)
-    count = loud(features(in_room(clip) if clip.label != "other" else samples))[::EVERY][: len(scores)]
+    count = loud(features(in_room(clip, room) if clip.label != "other" else samples))[::EVERY][: len(scores)]
     counted = count >= min(LOUD_FRAMES, count.max()) if clip.label != "other" else np.ones(len(count), bool)
-    return Heard(clip, scores[counted].argmax(axis=1), int(scores[counted].mean(axis=0).argmax()), alerts, len(samples) / RATE_HZ)
+    return Heard(clip, scores[counted], alerts, len(samples) / RATE_HZ)
+
+
+def everything(clips: list[Clip], judges: list[Judge]) -> dict[str, list[Heard]]:
+    """Each clip of a sound in the first room, in noise there, in each room, in noise in each; and all else."""
+    sounds, told = [clip for clip in clips if clip.label != "other"], {}
+    for name, rooms in (("first", range(1)), ("rooms", range(1, ROOMS + 1))):
+        told[name] = [heard(c, in_room(c, room), judges[c.fold], room) for c in sounds for room in rooms]
+        told[f"{name} noisy"] = [heard(c, in_noise(c, clips, room), judges[c.fold], room) for c in sounds for room in rooms]
+    told["else"] = [heard(c, c.samples, judges[c.fold]) for c in streams(clips)]
+    return told
 
 
 def figures(clips: list[Clip], floats: list[Judge] | None = None) -> dict[str, str]:
     """Of the nets of folds/, each on what it has not heard; and of the float nets, where they have just been trained."""
-    sounds, others = [clip for clip in clips if clip.label != "other"], streams(clips)
-    judges = [device(fold) for fold in range(FOLDS)]
-    clean = [heard(c, in_room(c), judges[c.fold]) for c in sounds]
-    noisy = [heard(c, in_noise(c, clips), judges[c.fold]) for c in sounds]
-    rest = [heard(c, c.samples, judges[c.fold]) for c in others]
-    told = {}
+    found = everything(clips, [device(fold) for fold in range(FOLDS)])
+    clean, rest, told = found["first"], found["else"], {}
     for label in SOUNDS:
         told[label] = of_label([h for h in clean if h.clip.kind == label])
     told["all that are told"] = of_label([h for h in clean if h.clip.kind in ALERTS])
-    told[f"the same at {SNR_DB} dB"] = of_label([h for h in noisy if h.clip.kind in ALERTS])
+    told[f"the same at {SNR_DB} dB"] = of_label([h for h in found["first noisy"] if h.clip.kind in ALERTS])
     told["all five"] = of_label(clean)
-    told["windows of all five, right"] = bootstrap(clean)
+    told["windows of all five, right"] = bootstrap(clean, lambda h: (h.right, len(h.scores)))
+    told[f"clips in {ROOMS} rooms each"] = of_rooms(found["rooms"])
+    told[f"clips in {ROOMS} rooms each, at {SNR_DB} dB"] = of_rooms(found["rooms noisy"])
     for kind in sorted({h.clip.kind for h in rest}):
         told[f"else: {kind}"] = of_rest([h for h in rest if h.clip.kind == kind])
     told["else: all"] = of_rest(rest)
+    told["beeps, by the four nets"] = of_beeps(device(fold) for fold in range(FOLDS))
     if floats:
-        told |= beside_floats(clean, rest, floats)
+        told |= beside_floats(found, everything(clips, floats))
     return told
 
 
@@ -456,8 +559,7 @@ def thresholds(clips: list[Clip]) -> list[str]:
 
 
 def of_label(found: list[Heard]) -> str:
-    right = sum(int((h.windows == LABELS.index(h.clip.label)).sum()) for h in found)
-    whole = sum(h.whole == LABELS.index(h.clip.label) for h in found)
+    right, whole = sum(h.right for h in found), sum(h.whole for h in found)
     alerted = sum(h.clip.label in h.alerts for h in found)
     wrong = sum(any(alert != h.clip.label for alert in h.alerts) for h in found)
     recordings = len({h.clip.recording for h in found})
@@ -467,8 +569,17 @@ def of_label(found: list[Heard]) -> str:
     return f"{recordings} | {right} of {total} ({percent:.0f} %) | {share(whole, len(found))} | {told} | {wrong}"
 
 
+def of_rooms(found: list[Heard]) -> str:
+    """Clips whose mean is right and clips with their alert; the rooms of one clip are not independent, so by recordings drawn again."""
+    alerted = sum(h.clip.label in h.alerts for h in found if h.clip.kind in ALERTS)
+    total = sum(h.clip.kind in ALERTS for h in found)
+    wrong = sum(any(alert != h.clip.label for alert in h.alerts) for h in found)
+    return (f"mean right in {sum(h.whole for h in found)} of {len(found)}, {bootstrap(found, lambda h: (h.whole, 1))}; "
+            f"alert in {alerted} of {total}; another in {wrong} of {len(found)}")
+
+
 def of_rest(found: list[Heard]) -> str:
-    right = sum(int((h.windows == LABELS.index("other")).sum()) for h in found)
+    right = sum(h.right for h in found)
     total, hours = sum(len(h.windows) for h in found), sum(h.seconds for h in found) / 3600
     alerts = [alert for h in found for alert in h.alerts]
     kinds = ", ".join(f"{alerts.count(label)} {label}" for label in ALERTS if label in alerts) or "none"
@@ -477,12 +588,19 @@ def of_rest(found: list[Heard]) -> str:
             f"{low / hours:.0f} to {high / hours:.0f} | {kinds}")
 
 
-def bootstrap(found: list[Heard]) -> str:
-    """The share of right windows, and its interval when recordings are drawn again."""
-    groups: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+def of_beeps(judges: Iterable[Judge]) -> str:
+    """Of the beeps that no net was trained with, what is told, each judged by each net."""
+    told = [judge(samples)[1] for judge in judges for samples in tested().values()]
+    kinds = [label for labels in told for label in {*labels}]
+    which = ", ".join(f"{kinds.count(label)} {label}" for label in ALERTS if label in kinds) or "none"
+    return f"alert in {sum(map(bool, told))} of {len(told)}: {which}"
+
+
+def bootstrap(found: list[Heard], of: Callable[[Heard], tuple[int, int]]) -> str:
+    """The share of what is right, `of` giving hits and trials, and its interval when recordings are drawn again."""
+    groups: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
     for h in found:
-        groups[h.clip.recording][0] += int((h.windows == LABELS.index(h.clip.label)).sum())
-        groups[h.clip.recording][1] += len(h.windows)
+        groups[h.clip.recording] += of(h)
     table = np.array(list(groups.values()))
     again = table[np.random.default_rng(0).integers(len(table), size=(10_000, len(table)))].sum(axis=1)
     low, high = np.percentile(again[:, 0] / again[:, 1], [2.5, 97.5])
@@ -497,19 +615,21 @@ def share(hits: int, trials: int) -> str:
     return f"{hits} of {trials} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def beside_floats(clean: list[Heard], rest: list[Heard], floats: list[Judge]) -> dict[str, str]:
+def beside_floats(found: dict[str, list[Heard]], floats: dict[str, list[Heard]]) -> dict[str, str]:
     """The same windows and clips by the float nets, on features in float64."""
-    told = {}
-    for name, found in (("all five", clean), ("else", rest)):
-        other = [heard(h.clip, in_room(h.clip) if name == "all five" else h.clip.samples, floats[h.clip.fold]) for h in found]
-        counts = [sum(int((h.windows == LABELS.index(h.clip.label)).sum()) for h in some) for some in (found, other)]
-        total = sum(len(h.windows) for h in found)
-        same = sum(int((a.windows == b.windows).sum()) for a, b in zip(found, other))
-        wholes = [sum(h.whole == LABELS.index(h.clip.label) for h in some) for some in (found, other)]
-        rights = f"windows right {100 * counts[0] / total:.2f} % and {100 * counts[1] / total:.2f} %"
-        also = f"; clips right {wholes[0]} and {wholes[1]}" if name == "all five" else ""
-        told[f"int8 and float, {name}"] = f"{rights}; the same label in {100 * same / total:.2f} % of {total}{also}"
-    return told
+    names = {"first": "all five", "first noisy": f"at {SNR_DB} dB", "rooms": f"{ROOMS} rooms each",
+             "rooms noisy": f"{ROOMS} rooms each, at {SNR_DB} dB", "else": "else"}
+    return {f"int8 and float, {title}": of_both(found[name], floats[name]) for name, title in names.items()}
+
+
+def of_both(found: list[Heard], floats: list[Heard]) -> str:
+    total = sum(len(h.scores) for h in found)
+    right, other = (100 * sum(h.right for h in some) / total for some in (found, floats))
+    same = sum(int((a.windows == b.windows).sum()) for a, b in zip(found, floats))
+    apart = sum(float(np.abs(a.scores - b.scores).sum()) for a, b in zip(found, floats)) / total / len(LABELS)
+    wholes = [sum(h.whole for h in some) for some in (found, floats)]
+    clips = f"{wholes[0]} and {wholes[1]} of {len(found)}" if found[0].clip.label != "other" else "no clips"
+    return f"{right:.2f} % and {other:.2f} % | {100 * same / total:.2f} % of {total} | {apart:.4f} | {clips}"
 
 
 if __name__ == "__main__":
