@@ -11,7 +11,8 @@ Wants tensorflow (Keras 3) beside tinystream.  Seeds are fixed; another version 
 
 Split.  Takes of one recording never part.  Recording n of a class, in the order of its number, is held out by net n % 4; speech goes by
 speaker where there is one in the name, else by file; the two long noises are cut in four.  So each recording is judged by a net that
-has not heard it, and model.tflite, which has heard them all, is measured by no figure.
+has not heard it, and model.tflite, which has heard them all, is measured by no figure but that of the beeps.  Those are made by formula,
+as are some sounds of the training: made.py.
 """
 
 from __future__ import annotations
