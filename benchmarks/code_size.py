@@ -1,13 +1,13 @@
 """How much code does each kind of step take?  Measures what `tinystream show --board` estimates from.
 
-    python benchmarks/code_size.py            measure everything; writes firmware_templates/cores/code.json.  About 20 minutes of a core.
+    python benchmarks/code_size.py            measure everything; writes firmware_templates/cores/code.json.  About an hour of a core.
     python benchmarks/code_size.py --missing  measure the kinds that the file does not have, and leave the others
     python benchmarks/code_size.py --check    how far estimates are from programs that were not measured for them
 
-Every kind is compiled alone, as its module's EXAMPLES have it, and twice and thrice in a plan: one call is inlined where three are not.
-A kind that no example has alone, such as `hold`, is what its example takes beyond the kinds beside it, however often it is called.
-What a compiler leaves out because a model does not need it is not known, so most estimates that are off are too high.
-What a function of a library takes counts once, whoever calls it.
+A kernel that is called once is made part of its caller, without what this call does not need; one that is called more often is there once,
+as a whole, and each call adds a few instructions and what it is told.  So each step of all EXAMPLES is compiled alone, and examples of
+each kind together, as many as COUNTS.  What is written down of a program is its functions by name, kernels' and libraries', and the rest:
+the app's own functions, and what steps are told.  A function counts once in an app, whoever calls it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import pkgutil
-import re
 import statistics
 import sys
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -35,19 +36,22 @@ from tinystream.firmware.core import find_core
 from tinystream.firmware.cross import cross_compilers
 from tinystream.firmware.image import Image, build_image
 from tinystream.firmware.project import build_image as build_firmware
-from tinystream.firmware.sizes import estimated_code, measured_code
+from tinystream.firmware.sizes import compiled, estimated, estimated_code, measured_code, numbers_of, text_bytes
 from tinystream.ops._prune import pruned
 from tinystream.plan.model import parse_model
-from tinystream.plan.plan import Plan, Wiring, plan_model, plan_stage, plan_steps
+from tinystream.plan.plan import Plan, plan_model, plan_stage, plan_steps
+from tinystream.plan.step import Step
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared/data/models"
-CORES = ("cortex-m0", "cortex-m4")  # of the two instruction sets; others take the second
-LEVELS = ("-O2", "-Os")
-TIMES = 3
+CORES = ("cortex-m0", "cortex-m4", "cortex-m55", "rv32imac")  # one of each instruction set
+LEVELS = {"-O2": CORES, "-Os": CORES[:2]}
+COUNTS = (2, 3, 6, 12)
+MOST = 24  # examples of a kind
 OURS = {"main", "ts_start", "ts_wait", "ts_run", "ts_serve", "ts_take", "ts_give", "ts_call", "ts_open", "ts_fault", "ts_host"}
 """Functions of the bare images that are neither the app's nor a library's."""
 BOARD = "qemu_mps2_an386"
+BOARDS = ("microbit", "qemu_mps2_an385", BOARD, "netduinoplus2", "nrf52840_dk", "raspberry_pi_pico", "qemu_mps3_an547", "qemu_riscv32_virt")
 
 
 def main() -> int:
@@ -55,67 +59,83 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare estimates with programs")
     parser.add_argument("--missing", action="store_true", help="measure what is new")
     told = parser.parse_args()
-    if told.check:
-        return check()
-    path = templates() / "cores/code.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if told.missing else {}
-    for compiler in cross_compilers().values():
-        for level in LEVELS:
-            print(compiler.name, level, file=sys.stderr)
-            name = f"{compiler.name} {level}"
-            if told.missing:
-                complete(found[name]["cores"], compiler, level)
-            else:
-                found[name] = measured(compiler, level)
-    text = json.dumps(found, separators=(",", ":")).replace('],"', '],\n"').replace('},"', '},\n"')
-    path.write_text(f"{text}\n", encoding="utf-8")
+    if not told.check:
+        path = templates() / "cores/code.json"
+        found = json.loads(path.read_text(encoding="utf-8")) if told.missing else dict(examples={}, code={})
+        new = {kind: some for kind, some in examples().items() if kind not in found["examples"]}
+        found["examples"] |= {kind: [numbers_of(example[-1]) for example in some] for kind, some in new.items()}
+        for compiler in cross_compilers().values():
+            for level in LEVELS:
+                print(compiler.name, level, file=sys.stderr)
+                measure(found["code"].setdefault(f"{compiler.name} {level}", {}), new, compiler, level)
+                path.write_text(as_text(found), encoding="utf-8")
     return check()
 
 
-def complete(cores: dict[str, dict], compiler: Compiler, level: str) -> None:
-    """What there is, with the kinds that are not there yet."""
-    for core, found in cores.items():
-        table, known = found["kinds"], dict(found["library"])
-
-        def keep(kind: str, sizes: list[int], images: list[Image], table=table, known=known) -> None:
-            calls = {name: size for image in images for name, size in library(image).items()}
-            known |= {name: size for name, size in calls.items() if name not in known}
-            table[kind] = [*sizes, sorted([*known].index(name) for name in calls)]
-
-        for kind, plans in kinds():
-            if kind not in table:
-                images = [build_image(plan, find_core(core), compiler, level) for plan in plans]
-                keep(kind, [app_code(image, plan) for image, plan in zip(images, plans)], images)
-        for kind, plan in beside_others(set(table)):
-            image = build_image(plan, find_core(core), compiler, level)
-            others = sum(table[step.kind][0] for step in plan.steps if step.kind != kind)
-            keep(kind, [max(0, app_code(image, plan) - others)] * TIMES, [image])
-        found["library"] = list(known.items())
+def as_text(found: dict) -> str:
+    """JSON with a line for each kind."""
+    return json.dumps(found, separators=(",", ":")).replace(']],"', ']],\n"').replace('}],"', '}],\n"').replace(']]},"', ']]},\n"') + "\n"
 
 
-def beside_others(known: set[str]) -> Iterator[tuple[str, Plan]]:
-    """Each kind that no example has alone, with the plan of an example in which it is the only one that is not known."""
-    found = set(known)
-    for room in (tinystream.stages, tinystream.ops, tinystream.detectors):
-        for module in pkgutil.iter_modules(room.__path__):
-            code = import_module(f"{room.__name__}.{module.name}")
-            for stage, *x in getattr(code, "EXAMPLES", []):
-                plan = plan_stage("model", stage, *x)
-                new = {step.kind for step in plan.steps if step.kind not in found}
-                if len(new) == 1 and not plan.host_only:
-                    found |= new
-                    yield new.pop(), plan
+def measure(found: dict, new: dict[str, list[Example]], compiler: Compiler, level: str) -> None:
+    """Adds what the new kinds take on each core, and once, what boards take."""
+    for core in LEVELS[level]:
+        if compiler.name not in cross_compilers(find_core(core).riscv):
+            continue
+        table = found.setdefault("cores", {}).setdefault(core, dict(functions=[], sets=[], kinds={}, hook=hook(core, compiler, level)))
+        for kind, some in new.items():
+            one = [measured([example], core, compiler, level, table) for example in some]
+            more = [[n, *measured([some[i % len(some)] for i in range(n)], core, compiler, level, table)] for n in COUNTS]
+            table["kinds"][kind] = dict(one=one, more=more)
+        table["frame"] = frame(core, compiler, level)
+    if "boards" not in found:
+        found |= dict(compiler=compiler.version, boards=dict(of_boards(compiler, level)))
 
 
-def measured(compiler: Compiler, level: str) -> dict:
-    cores: dict[str, dict] = {core: {"kinds": {}, "library": []} for core in CORES}
-    complete(cores, compiler, level)
-    for core, found in cores.items():
-        plan = wake_word()
-        plain = app_code(build_image(plan, find_core(core), compiler, level), plan)
-        looked_at = app_code(build_firmware(plan, stand_in(core), compiler, level), plan)
-        found["hook"] = round((looked_at - plain) / len(plan.steps))
-    return {"compiler": compiler.version, "cores": cores, "boards": dict(of_boards(compiler, level))}
+def measured(some: list[Example], core: str, compiler: Compiler, level: str, table: dict) -> list[int]:
+    """[bytes beside functions, place in table["sets"] of the functions] of examples side by side, without the bytes of what they write to."""
+    plan = together(some)
+    image = bare(plan, core, compiler, level)
+    rest, functions = rest_of(image, plan), functions_of(image, plan)
+    if hosts := [example[:1] for example in some if len(example) > 1]:
+        alone = together(hosts)
+        rest -= rest_of(bare(alone, core, compiler, level), alone)
+    return [rest, place(table["sets"], sorted(place(table["functions"], [name, size]) for name, size in functions.items()))]
+
+
+def bare(plan: Plan, core: str, compiler: Compiler, level: str) -> Image:
+    """An app alone; where the emulator does not have the core, it keeps what every step gave, as firmware looks at it."""
+    there = find_core(core)
+    return build_image(plan, there, at(core, compiler), level, "plain" if there.unicorn else "watched")
+
+
+def at(core: str, compiler: Compiler) -> Compiler:
+    """The compiler of that name for a core."""
+    return cross_compilers(find_core(core).riscv)[compiler.name]
+
+
+def place(there: list, one: list) -> int:
+    if one not in there:
+        there.append(one)
+    return there.index(one)
+
+
+def frame(core: str, compiler: Compiler, level: str) -> int:
+    """Bytes that every program has beside its steps, and so every kind was said to take."""
+    plan, kinds = wake_word(), defaultdict(list)
+    for step in plan.steps:
+        kinds[step.kind].append((plan.steps[step.sources[-1]], step) if step.writes else (step,))
+    apart = sum(measured(some, core, compiler, level, dict(functions=[], sets=[]))[0] for some in kinds.values())
+    return round((apart - rest_of(bare(plan, core, compiler, level), plan)) / (len(kinds) - 1))
+
+
+def hook(core: str, compiler: Compiler, level: str) -> int:
+    """Bytes of each step in firmware, that looks at what each gives."""
+    plan = wake_word()
+    alone, whole = bare(plan, core, compiler, level), build_firmware(plan, stand_in(core), at(core, compiler), level)
+    there = functions_of(alone, plan)
+    kernels = sum(size for name, size in functions_of(whole, plan).items() if name in there)
+    return round((rest_of(whole, plan) + kernels - rest_of(alone, plan) - sum(there.values())) / len(plan.steps))
 
 
 def of_boards(compiler: Compiler, level: str) -> Iterator[tuple[str, dict]]:
@@ -126,67 +146,79 @@ def of_boards(compiler: Compiler, level: str) -> Iterator[tuple[str, dict]]:
             continue
         with_compiler = cross_compilers(board.riscv)[compiler.name]
         image = build_firmware(plan, board, with_compiler, level)
-        core = find_core(board.core)
-        called = library(build_image(plan, core, with_compiler, level, "plain" if core.unicorn else "watched"))
+        alone = functions_of(bare(plan, board.core, compiler, level), plan)
+        there = functions_of(image, plan)
+        in_both = sum(size for name, size in there.items() if name in alone)
+        library = {name: size for name, size in there.items() if name.startswith("__") and name not in alone}
         test = sum(size for name, size in image.objects if name in ("ts_golden_x", "ts_golden_digests"))
-        code = image.sizes.flash - plan.table_bytes - test - app_code(image, plan) - sum(called.values())
+        code = image.sizes.flash - plan.table_bytes - test - text_bytes(plan) - rest_of(image, plan) - in_both - sum(library.values())
         (x,) = plan.x
         ram = image.sizes.variables - plan.ram_bytes - 2 * x.bytes - 4 * len(plan.steps)
-        found.append(dict(code=code, ram=ram))
+        found.append(dict(code=code, ram=ram, library=library))
         yield board.name, found[-1]
-    yield "other", {key: round(statistics.median(one[key] for one in found)) for key in ("code", "ram")}
+    yield "other", {key: round(statistics.median(one[key] for one in found)) for key in ("code", "ram")} | dict(library={})
 
 
-def kinds() -> Iterator[tuple[str, list[Plan]]]:
-    """Each kind, with a plan of one example, of two, of three."""
+# --- what is compiled -------------------------------------------------------------------------------------------------
+
+
+Example = tuple[Step, ...]
+"""A step, behind the one whose state it writes where there is such a one."""
+
+
+def examples() -> dict[str, list[Example]]:
+    """Steps of each kind, from all EXAMPLES; of those with the same numbers the first."""
+    found: dict[str, list[Example]] = defaultdict(list)
     for room in (tinystream.stages, tinystream.ops, tinystream.detectors):
         for module in pkgutil.iter_modules(room.__path__):
-            if module.name.startswith("_"):
-                continue
-            code = import_module(f"{room.__name__}.{module.name}")
-            found = [planned for example in code.EXAMPLES if (planned := step_of(example, module.name))]
-            if found:
-                yield module.name, [together([found[i % len(found)] for i in range(n)]) for n in range(1, TIMES + 1)]
+            for stage, *x in getattr(import_module(f"{room.__name__}.{module.name}"), "EXAMPLES", []):
+                steps = steps_of(stage, x)
+                for step in steps:
+                    known = found[step.kind]
+                    if len(known) < MOST and numbers_of(step) not in [numbers_of(example[-1]) for example in known]:
+                        known.append((steps[step.sources[-1]], step) if step.writes else (step,))
+    return {kind: known for kind, known in found.items() if known}
 
 
-def step_of(example, kind: str):
-    """The steps of an example that is of this kind alone."""
-    stage, *x = example
+def steps_of(stage, x: list) -> tuple[Step, ...]:
+    """Those of an example that there is C for."""
     try:
-        planned = stage.plan(*x)
+        plan = plan_stage("model", stage, *x)
     except TinystreamError:
-        return None
-    steps = planned if isinstance(planned, list | tuple) else [planned]
-    return (stage, x) if len(steps) == 1 and steps[0].kind == kind and not steps[0].writes else None
+        return ()
+    return () if plan.host_only else plan.steps
 
 
-def together(examples: list) -> Plan:
+def together(some: Iterable[Example]) -> Plan:
     """Several examples side by side, each with inputs of its own."""
-    wiring, x = Wiring(), []
-    for stage, signals in examples:
-        wiring.add(stage.plan(*signals), [-1 - len(x) - i for i in range(len(signals))])
-        x += signals
-    return plan_steps("model", tuple(x), wiring.steps, outputs=tuple(range(len(wiring.steps))))
+    steps: list[Step] = []
+    x: list = []
+    for *host, step in some:
+        for one in (*host, step):
+            inputs = len(one.x) - one.writes
+            sources = tuple(-1 - len(x) - i for i in range(inputs)) + (len(steps) - 1,) * one.writes
+            steps.append(replace(one, name=f"step{len(steps)}", sources=sources))
+            x += one.x[:inputs]
+    return plan_steps("model", tuple(x), steps, outputs=tuple(range(len(steps))))
 
 
-def app_code(image: Image, plan: Plan) -> int:
+# --- what a program has -----------------------------------------------------------------------------------------------
+
+
+def functions_of(image: Image, plan: Plan) -> dict[str, int]:
+    """Bytes of the functions of kernels and libraries; a compiler's copies count together."""
+    found: Counter[str] = Counter()
+    for name, size in image.code:
+        if base(name) not in OURS and not base(name).startswith((f"{plan.name}_", "ts_native_")):
+            found[base(name)] += size
+    return dict(found)
+
+
+def rest_of(image: Image, plan: Plan) -> int:
     """Bytes of the app's own functions, and of what its steps are told."""
     steps = {step.name for step in plan.steps}
-    functions = sum(size for name, size in image.code if base(name) in kernels() or base(name).startswith(f"{plan.name}_"))
+    functions = sum(size for name, size in image.code if base(name).startswith(f"{plan.name}_"))
     return functions + sum(size for name, size in image.objects if base(name) in steps)
-
-
-def library(image: Image) -> dict[str, int]:
-    """Functions of the compiler's libraries."""
-    ours = kernels() | OURS
-    return {name: size for name, size in image.code if base(name) not in ours and not re.match(r"model_|wake_word_", name)}
-
-
-@cache
-def kernels() -> set[str]:
-    """Functions of all kernels, by their definitions."""
-    texts = [path.read_text(encoding="utf-8") for path in (templates() / "kernels").glob("*.h")]
-    return {name for text in texts for name in re.findall(r"^(?:TS_\w+ )?static [^;=]*?\b(ts_\w+)\(", text, re.M)}
 
 
 def base(name: str) -> str:
@@ -201,36 +233,61 @@ def wake_word() -> Plan:
 
 def stand_in(core: str) -> Board:
     """A board of that core."""
-    return find_board({"cortex-m0": "microbit", "cortex-m4": BOARD}[core])
+    return find_board({"cortex-m0": "microbit", "cortex-m4": BOARD, "cortex-m55": "qemu_mps3_an547", "rv32imac": "qemu_riscv32_virt"}[core])
 
 
 # --- how good they are ------------------------------------------------------------------------------------------------
 
 
 def check() -> int:
-    plans = {"wake_word": wake_word()}
-    for path in sorted(SHARED.rglob("*.tflite")) if SHARED.is_dir() else []:
-        try:
-            plans[path.stem] = plan_model(pruned(parse_model(path.read_bytes(), path.name)), rewrite=True)
-        except (TinystreamError, AssertionError):
-            continue
-    errors = []
+    """Firmware of the apps, and of models; none of these was measured for the estimate."""
+    told: dict[str, list[float]] = {"apps": [], "models": []}
     for compiler in cross_compilers().values():
         for level in LEVELS:
-            for core in ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"):
-                hook = measured_code(compiler.name, level)["cores"]["cortex-m0" if core == "cortex-m0" else "cortex-m4"]["hook"]
-                for name, plan in plans.items():
-                    if core not in CORES and name != "wake_word":
-                        continue
-                    image = build_image(plan, find_core(core), compiler, level)
-                    took = app_code(image, plan) + sum(library(image).values())
-                    guess = estimated_code(plan, core, compiler.name, level) - hook * len(plan.steps)
-                    errors.append(guess / took - 1)
-                    print(f"{compiler.name} {level} {core:<10} {name[:40]:<40} {took:>7} {guess:>7} {100 * errors[-1]:+6.1f} %")
-    far = sorted(map(abs, errors))
-    shares = ((len(far) // 2, "half"), (len(far) * 9 // 10, "nine of ten"), (-1, "all"))
-    print(f"{len(far)} programs: " + ", ".join(f"{share} within {100 * far[at]:.1f} %" for at, share in shares))
+            for name, what, took, guess in (*of_apps(compiler, level), *of_models(compiler, level)):
+                told[what].append(guess / took - 1)
+                print(f"{compiler.name} {level} {name:<60} {took:>7} {guess:>7} {100 * told[what][-1]:+6.1f} %", flush=True)
+    for what, errors in told.items():
+        far = sorted(map(abs, errors))
+        shares = ((len(far) // 2, "half"), (len(far) * 9 // 10, "nine of ten"), (-1, "all")) if far else ()
+        within = sum(error <= 0.1 for error in far)
+        print(f"{what}: {within} of {len(far)} within 10 %; " + ", ".join(f"{share} within {100 * far[at]:.1f} %" for at, share in shares))
     return 0
+
+
+def of_apps(compiler: Compiler, level: str) -> Iterator[tuple[str, str, int, int]]:
+    for path in sorted((ROOT / "apps").iterdir()):
+        try:
+            plan = plan_file(path)
+        except TinystreamError:
+            continue        # its model is not here
+        for name in BOARDS:
+            board = find_board(name)
+            if compiler.name not in cross_compilers(board.riscv) or len(plan.x) > 1:
+                continue
+            with_compiler = cross_compilers(board.riscv)[compiler.name]
+            try:
+                told = compiled(plan, board, with_compiler, level)
+            except TinystreamError as error:
+                print(f"{path.name} on {name}: {error}")        # it has no such sensor, or too little memory
+                continue
+            yield f"{path.name} on {name}", "apps", told.code, estimated(plan, board, compiler.name, level).code
+
+
+def of_models(compiler: Compiler, level: str) -> Iterator[tuple[str, str, int, int]]:
+    """With what a board has beside them, which is the same in both."""
+    measured = measured_code(compiler.name, level)
+    for core, table in measured["cores"].items():
+        board = measured["boards"][stand_in(core).name]
+        for path in sorted(SHARED.rglob("*.tflite")) if SHARED.is_dir() else []:
+            try:
+                plan = plan_model(pruned(parse_model(path.read_bytes(), path.name)), rewrite=True)
+            except (TinystreamError, AssertionError):
+                continue
+            image = bare(plan, core, compiler, level)
+            took = rest_of(image, plan) + sum((board["library"] | functions_of(image, plan)).values())
+            guess = estimated_code(plan, core, compiler.name, level, board["library"]) - table["hook"] * len(plan.steps)
+            yield f"{path.stem[:40]} on {core}", "models", board["code"] + took, board["code"] + guess
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from tinystream import App, Imu, Microphone
 from tinystream.app.planning import plan_file
 from tinystream.emit.compiler import Compiler
 from tinystream.errors import BuildError
-from tinystream.firmware.board import find_board
+from tinystream.firmware.board import Board, find_board
 from tinystream.firmware.cross import cross_compilers
 from tinystream.firmware.project import build_image
-from tinystream.firmware.sizes import app_variables, compiled, estimated, exactly, found_ram, found_tables, need
+from tinystream.firmware.sizes import app_variables, compiled, estimated, estimated_code, exactly, found_ram, found_tables, need, unlike
 from tinystream.firmware.stack import firmware_stack
-from tinystream.plan.plan import Plan
+from tinystream.ops import conv_2d, fully_connected
+from tinystream.plan.plan import Plan, plan_stage, plan_steps
 from tinystream.stages import Biquad, Gate, Mfcc, Quantize
 
 pytest.importorskip("elftools")
@@ -74,6 +76,71 @@ def test_so_it_is_with_other_apps(name, compiler):
     assert found_ram(image, plan) in as_compiled(plan, compiler) and found_tables(image, plan) == told.tables
     assert told.flash == image.sizes.flash
     assert 0 <= told.ram - image.sizes.variables - image.sizes.stack <= plan.ram_bytes - found_ram(image, plan)
+
+
+APPS = Path(__file__).parents[1] / "apps"
+WITH = {  # a board that has the sensor and the memory
+    "bearing_monitor": "qemu_mps2_an386", "exercise": "qemu_mps2_an386", "fan_monitor": "nrf52840_dk", "pump_sound": "raspberry_pi_pico",
+    "sound_events": "nrf52840_dk",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("optimise", ["-O2", "-Os"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize(("name", "where"), WITH.items())
+def test_the_code_of_apps_is_told_from_the_plan(name, where, compiler, optimise):
+    """What was measured for the estimate are examples of the kinds, and none of these."""
+    plan, board = plan_file(APPS / name), find_board(where)
+    told, found = (each(plan, board, compiler=compiler, optimise=optimise) for each in (told_from_the_plan, as_built))
+    print(f"{name} on {where}: {told} B told, {found} B in the program, {100 * (told / found - 1):+.1f} %")
+    assert abs(told / found - 1) < WITHIN
+
+
+@pytest.mark.parametrize("where", ["qemu_mps3_an547", "qemu_riscv32_virt"])
+def test_so_it_is_on_other_instruction_sets(where):
+    board = find_board(where)
+    for compiler in cross_compilers(board.riscv).values():
+        for name in ("wake_word", "pump_sound"):
+            plan = plan_file(APPS / name)
+            told, found = (each(plan, board, compiler=compiler, optimise="-O2") for each in (told_from_the_plan, as_built))
+            assert abs(told / found - 1) < WITHIN, (compiler.name, name)
+
+
+def told_from_the_plan(plan: Plan, board: Board, compiler: Compiler, optimise: str) -> int:
+    return estimated(plan, board, compiler.name, optimise).code
+
+
+def as_built(plan: Plan, board: Board, compiler: Compiler, optimise: str) -> int:
+    return compiled(plan, board, compiler, optimise).code
+
+
+def test_a_function_that_two_kinds_call_counts_once():
+    """Both kernels call ts_eight_one and ts_four_one, and what these call."""
+    one, other = (plan_stage("model", *example) for example in (conv_2d.EXAMPLES[3], fully_connected.EXAMPLES[0]))
+    steps = [*one.steps, replace(other.steps[0], sources=(-2,))]
+    both = plan_steps("model", (*one.x, *other.x), steps, outputs=(0, 1))
+    apart = [estimated_code(plan, "cortex-m4") for plan in (one, other)]
+    assert max(apart) < estimated_code(both, "cortex-m4") < sum(apart) - 1500
+
+
+def test_of_a_kind_that_occurs_once_the_example_is_taken_that_is_most_like_it():
+    told = dict(type=-2, size=40, outputs=12, x_zero=3)
+    assert unlike(told, told) == 0
+    assert unlike(told, told | dict(size=41, x_zero=-128)) < unlike(told, told | dict(size=1)) < unlike(told, told | dict(type=-4))
+    assert unlike(told, told | dict(outputs=20)) < unlike(told, told | dict(outputs=16)) < unlike(told, told | dict(outputs=3))
+    assert unlike(told, told | dict(bias=0)) == unlike(told | dict(bias=0), told) > 0
+
+
+def test_each_call_more_adds_as_much_as_the_calls_before():
+    stage, x = fully_connected.EXAMPLES[0]
+    step = stage.plan(x)
+    sizes = []
+    for count in (3, 12, 13, 40):
+        steps = [replace(step, name=f"step{i}", sources=(-1,)) for i in range(count)]
+        plan = plan_steps("model", (x,), steps, outputs=tuple(range(count)))
+        sizes.append(estimated_code(plan, "cortex-m0", "gcc", "-Os"))
+    each = sizes[2] - sizes[1]
+    assert 30 < each < 120 and sizes[3] - sizes[2] == 27 * each and abs(sizes[1] - sizes[0] - 9 * each) < 9 * 22
 
 
 def with_budget(folder: Path, **limits: float) -> Path:

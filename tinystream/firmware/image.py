@@ -145,8 +145,6 @@ class Image:
         """Where steps begin, in an image of the variant `profile`."""
         self.objects = tuple((name, size) for name, size, kind in sized if kind == "STT_OBJECT")
         """Variables and constants, with their bytes; static ones of two files may share a name."""
-        self.code = tuple((name, size) for name, size, kind in sized if kind == "STT_FUNC")
-        """Functions, with their bytes."""
         self._functions = [(value & ~1, name) for name, value, kind, _ in symbols if kind == "STT_FUNC"]
 
     @cached_property
@@ -156,6 +154,11 @@ class Image:
         for address, name in self._functions:
             named[address] = min(named.get(address, name), name, key=lambda n: (len(n), n))
         return sorted(named.items())
+
+    @cached_property
+    def code(self) -> tuple[tuple[str, int], ...]:
+        """Functions, with their bytes; each once, whatever names it has."""
+        return tuple((name, size) for address, name in self.functions if (size := self._bytes[address]))
 
     def function_at(self, address: int) -> str:
         """The name of the function that holds the address."""

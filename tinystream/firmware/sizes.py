@@ -7,7 +7,6 @@ where one is here, and estimated where none is, from what each kind of step took
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -22,9 +21,10 @@ from tinystream.firmware.golden import golden
 from tinystream.firmware.image import Image
 from tinystream.firmware.project import STACK_BYTES, build_image
 from tinystream.plan.plan import Plan
+from tinystream.plan.step import Step
 
 BUFFERS = 2
-DIGEST = 4  # bytes, of each step
+DIGEST = POINTER = 4  # bytes, of each step
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,13 @@ def estimated(plan: Plan, board: Board, compiler: str = ZIG, optimise: str = "-O
     """By what kinds of steps took elsewhere."""
     known = measured_code(compiler, optimise)["boards"]
     drivers = known.get(board.name) or known["other"]
-    code = drivers["code"] + estimated_code(plan, board.core, compiler, optimise)
+    code = drivers["code"] + text_bytes(plan) + estimated_code(plan, board.core, compiler, optimise, drivers["library"])
     return replace(exactly(plan, board), code=code, loop=drivers["ram"])
+
+
+def text_bytes(plan: Plan) -> int:
+    """The names of the steps, for what the loop reports."""
+    return sum(POINTER + len(step.name) + 1 for step in plan.steps)
 
 
 def exactly(plan: Plan, board: Board) -> Need:
@@ -94,34 +99,87 @@ def exactly(plan: Plan, board: Board) -> Need:
     return Need(plan.table_bytes, test.x.nbytes + digests, 0, plan.ram_bytes, BUFFERS * x.bytes, digests, 0, STACK_BYTES)
 
 
-def estimated_code(plan: Plan, core: str, compiler: str = "zig", optimise: str = "-O2") -> int:
-    """Bytes of the app's own code; measured for the two instruction sets of Cortex-M, and taken for other cores as for a Cortex-M4.
+def estimated_code(plan: Plan, core: str, compiler: str = ZIG, optimise: str = "-O2", library: dict[str, int] | None = None) -> int:
+    """Bytes of the app's own code, and of the functions of `library`, those that what surrounds it calls.
 
-    Every kind takes what one, two or three of its examples took; a fourth step takes as much more as the third.  What several kinds
-    call, such as a division that the core lacks, counts once.
+    A kind that occurs once takes what that of its examples took that a compiler sees most like it; one that occurs more often takes what
+    so many of its examples took.  Functions, of kernels and of libraries, count once in an app.
     """
-    table = measured_code(compiler, optimise)["cores"]["cortex-m0" if core in ("cortex-m0", "cortex-m0plus") else "cortex-m4"]
+    cores = measured_code(compiler, optimise)["cores"]
+    table = cores.get("cortex-m0" if core == "cortex-m0plus" else core) or cores["cortex-m4"]
     total = table["hook"] * len(plan.steps)
-    called: dict[str, int] = {}
-    for kind, count in Counter(step.kind for step in plan.steps).items():
+    called = dict(library or {})
+    steps: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        steps.setdefault(step.kind, []).append(step)
+    total -= table["frame"] * (len(steps) - 1)
+    for kind, some in steps.items():
         if kind not in table["kinds"]:
             what = f"how much code '{kind}' takes was never measured"
             raise BuildError(what, "benchmarks/code_size.py measures ours; a stage of your own is sized by `tinystream build`")
-        *sizes, calls = table["kinds"][kind]
-        total += sizes[min(count, len(sizes)) - 1] + max(0, count - len(sizes)) * max(0, sizes[-1] - sizes[-2])
-        called |= dict(table["library"][at] for at in calls)
+        rest, functions = taken(table["kinds"][kind], some)
+        total += rest
+        for name, size in (table["functions"][at] for at in table["sets"][functions]):
+            called[name] = max(size, called.get(name, 0))
     return total + sum(called.values())
+
+
+def taken(measured: dict, steps: list[Step]) -> tuple[int, int]:
+    """What steps of one kind take: bytes beside the functions, and which set of functions."""
+    count = len(steps)
+    if count == 1:
+        told = numbers_of(steps[0])
+        examples = code_file()["examples"][steps[0].kind]
+        rest, functions = min(zip(examples, measured["one"]), key=lambda known: unlike(known[0], told))[1]
+        return rest, functions
+    *_, (fewer, less, _), (more, most, _) = measured["more"]
+    each = (most - less) // (more - fewer)
+    at, rest, functions = max((one for one in measured["more"] if one[0] <= count), key=lambda one: one[0])
+    return rest + (count - at) * each, functions
+
+
+def numbers_of(step: Step) -> dict[str, int]:
+    """What a compiler sees of a step in firmware: its params, and 0 for each table that is not there."""
+    absent = [name for name in step.tables if name not in step.in_groups.tables]
+    return step.params | dict.fromkeys(absent, 0)
+
+
+def unlike(one: dict[str, int], other: dict[str, int]) -> float:
+    """How differently a compiler sees two steps of a kind."""
+    return sum(apart(name, one.get(name, MANY), other.get(name, MANY)) for name in one.keys() | other.keys())
+
+
+def apart(name: str, one: int, other: int) -> float:
+    """0, 1 and types decide on branches, small numbers on loops that are unrolled; limits and zero points hardly on anything.
+    Of the outputs of a layer it matters which are left over beside groups of eight and of four."""
+    if one == other:
+        return 0
+    if name == "type":
+        return 4
+    if name in ("low", "high") or name.endswith("zero"):
+        return 0.1 + 0.4 * (0 in (one, other))
+    if name == "outputs":
+        return 0.1 + 3 * ((one < 8) != (other < 8)) + 2 * ((one & 4) != (other & 4)) + ((one & 3) != (other & 3))
+    few = (abs(one) <= FEW) + (abs(other) <= FEW)
+    return 3 * (one in (0, 1) or other in (0, 1)) + 0.5 * few
+
+
+MANY, FEW = 1 << 30, 8
+"""Stands for an array that is there; loops of no more rounds are unrolled."""
 
 
 @cache
 def measured_code(compiler: str, optimise: str) -> dict:
-    """What benchmarks/code_size.py has written."""
-    path = templates() / "cores" / "code.json"
-    found = json.loads(path.read_text(encoding="utf-8"))
-    name = f"{compiler} {optimise}"
+    """What benchmarks/code_size.py has written, of a compiler."""
+    found, name = code_file()["code"], f"{compiler} {optimise}"
     if name not in found:
         raise BuildError(f"no code was measured with {name}", f"one of {', '.join(found)}")
     return found[name]
+
+
+@cache
+def code_file() -> dict:
+    return json.loads((templates() / "cores/code.json").read_text(encoding="utf-8"))
 
 
 # --- does it fit? -----------------------------------------------------------------------------------------------------

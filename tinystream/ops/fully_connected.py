@@ -128,4 +128,8 @@ EXAMPLES = [
     _example(3, 6, 4, big=3000.0, per_channel=True, activation="relu_n1_to_1"),
     _example(11, 22, 7, big=500.0, most=3, bias=40, per_channel=True, constant=True),   # shifts of 1 and 2; channels that are one number
     _example(700, 9, 8, rows=2, big=0.4),                                               # shifts of 14 and 15
+    _example(60, 1, 9, y_zero=-128),                                                    # a group of four of which one is there
+    _example(33, 2, 10, per_channel=True),
+    _example(50, 4, 11, activation="relu"),
+    _example(24, 16, 12),                                                               # groups of eight, and nothing beside them
 ]

@@ -452,6 +452,7 @@ def _examples():
         (Stats(features=("zero_crossing_rate", "mean_crossing_rate", "n5", "n25", "n50", "n95", "variance", "kurtosis"), scale=2.0**-12),
          window("int32", 67, 2, scale=2.0**-20)),
         (Stats(features=("variance", "n100", "mean_crossing_rate")), window("int16", 2)),
+        (Stats(features=("rms",)), window("int16", 40, 3)),
     ]
 
 
