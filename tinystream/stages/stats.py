@@ -453,6 +453,7 @@ def _examples():
          window("int32", 67, 2, scale=2.0**-20)),
         (Stats(features=("variance", "n100", "mean_crossing_rate")), window("int16", 2)),
         (Stats(features=("rms",)), window("int16", 40, 3)),
+        (Stats(features=("std",)), window("int16", 90, 3)),
     ]
 
 
