@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from functools import cache
@@ -188,6 +189,17 @@ def test_a_board_that_is_too_small_is_told(tmp_path):
     (folder / "board.toml").write_text(text.replace("nrf52840_dk", "small").replace("262_144", "8_192"))
     done = tinystream("show", APP, "--board", folder)
     assert done.code == 1 and "kB of RAM, and small has 8.2 kB" in done.err and "stack 4096 B" in done.err
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_what_only_the_linker_sees_is_told_as_what_does_not_fit(compiler):
+    """What the app alone needs would fit; with the board's own variables it does not."""
+    plan, board = plan_file(APPS / "sound_events"), find_board("microbit")
+    assert board.memory and exactly(plan, board).ram < board.memory.ram_bytes
+    with pytest.raises(BuildError) as refused:
+        compiled(plan, board, compiler)
+    assert re.fullmatch(r"needs 16\.[5-9] kB of RAM, and microbit has 16\.4 kB", refused.value.what)
+    assert refused.value.help and "bug" not in refused.value.help
 
 
 def test_show_tells_it_for_programs_too():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import struct
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 from tinystream import __version__
+from tinystream.app.budget import kb
 from tinystream.emit.compiler import Compiler
 from tinystream.emit.compiler import compiler as host_compiler
 from tinystream.emit.emit import comment, emit, number, rows, string
@@ -216,9 +219,23 @@ def build_project(
             digest.update(path.name.encode() + path.read_bytes())
         return cached(
             f"{plan.name}-{board.name}-{digest.hexdigest()[:32]}.elf",
-            lambda: compiler.build(project.sources, Path(name) / "firmware.elf", *told),
+            lambda: linked(board, compiler, project.sources, Path(name) / "firmware.elf", *told),
             "XDG_CACHE_HOME = a folder of yours",
         )
+
+
+def linked(board: Board, compiler: Compiler, sources: Sequence[Path], out: Path, *told: str) -> Path:
+    """Compiled and linked; where the linker says that there is no room, that is the app's size and nobody's bug."""
+    try:
+        return compiler.build(sources, out, *told)
+    except BuildError as error:
+        over = re.findall(r"region [`'](FLASH|RAM)':? overflowed by (\d+) bytes", error.what)
+        if not over or board.memory is None:
+            raise
+        there = {"FLASH": board.memory.flash_bytes, "RAM": board.memory.ram_bytes}
+        region, more = max(over, key=lambda one: int(one[1]))
+        what = f"needs {kb(there[region] + int(more))} of {region.replace('FLASH', 'flash')}, and {board.name} has {kb(there[region])}"
+        raise BuildError(what, "a board with more, shorter windows or blocks, a smaller model") from None
 
 
 def project_flags(board: Board, compiler: Compiler, script: Path | None) -> tuple[str, ...]:
