@@ -7,6 +7,10 @@ import difflib
 import golden
 import pytest
 
+from tinystream.app.planning import plan_file
+from tinystream.emit.compiler import WARNINGS, compilers
+from tinystream.emit.emit import emit
+
 
 def difference(app: str) -> str:
     """What differs, as a patch of the golden files; empty where nothing does."""
@@ -26,6 +30,16 @@ def test_the_generated_c_is_the_one_in_git(app):
         pytest.fail(
             f"the C that is generated for apps/{app} has changed; where that is meant, `make golden` accepts it\n{patch}", pytrace=False
         )
+
+
+@pytest.mark.parametrize("app", golden.APPS)
+def test_no_compiler_warns_of_the_c_of_an_app(app, tmp_path):
+    """A number that does not fit its member is such a warning."""
+    sources = [path for path in emit(plan_file(golden.ROOT / "apps" / app), tmp_path / "c") if path.suffix == ".c"]
+    assert sources and compilers()
+    for compiler in compilers():
+        for source in sources:
+            compiler.build([source], tmp_path / f"{source.stem}.o", *WARNINGS, "-c")
 
 
 def test_golden_c_is_of_apps_that_exist():

@@ -225,6 +225,16 @@ def test_mistakes_say_what_and_what_instead(features, x, path, what, help_):
     assert help_ is None or (caught.value.help or "") == help_
 
 
+@pytest.mark.parametrize("full_scale", [1.0, 2.0**-9])
+@pytest.mark.parametrize("feature", ["p50" if name == "percentile" else name for name in NAMES])
+def test_numbers_of_a_feature_alone_fit_what_c_keeps_them_in(feature, full_scale):
+    """Of what is small everywhere y is fine, and 3 is more of its counts than 31 bits hold."""
+    step = Stats(features=(feature,)).plan(window(64, scale=full_scale * 2.0**-15))
+    assert all(-(2**31) <= value < 2**31 for value in step.params.values())
+    if feature in ("kurtosis", "hjorth_complexity"):
+        assert step.params["three"] == round(3 / step.y.scale)
+
+
 def test_a_scale_too_coarse_for_a_feature_is_refused():
     with pytest.raises(AppError) as caught:
         Stats(features=("variance", "kurtosis"), scale=0.5).plan(window(9))

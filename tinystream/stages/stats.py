@@ -103,7 +103,8 @@ class Stats(Stage):
             x=(x,),
             y=Signal(shape, "int32", x.rate_hz, scale, unit=x.unit if dimensional else ""),
             params=dict(type=type_of(x.dtype), length=length, channels=channels, apart=1 if spectrum else channels,
-                        next=length if spectrum else 1, features=count, needs=needs, bits=square_bits(length), three=round(3 / scale)),
+                        next=length if spectrum else 1, features=count, needs=needs, bits=square_bits(length),
+                        three=min(round(3 / scale), 2**31 - 1)),   # it is more only where no feature reaches 3, and none reads it
             tables=dict(
                 code=np.array(codes, np.uint8),
                 rank=np.array([rank for rank, _ in ranks], np.int32),
