@@ -125,7 +125,7 @@ def frame(core: str, compiler: Compiler, level: str) -> int:
     """Bytes that every program has beside its steps, and so every kind was said to take."""
     plan, kinds = wake_word(), defaultdict(list)
     for step in plan.steps:
-        kinds[step.kind].append((plan.steps[step.sources[-1]], step) if step.writes else (step,))
+        kinds[step.kind].append(as_example(plan.steps, step))
     apart = sum(measured(some, core, compiler, level, dict(functions=[], sets=[]))[0] for some in kinds.values())
     return round((apart - rest_of(bare(plan, core, compiler, level), plan)) / (len(kinds) - 1))
 
@@ -178,8 +178,13 @@ def examples() -> dict[str, list[Example]]:
                     known = found[step.kind]
                     fits = len(known) < MOST or step.kind == module.name
                     if fits and numbers_of(step) not in [numbers_of(example[-1]) for example in known]:
-                        known.append((steps[step.sources[-1]], step) if step.writes else (step,))
+                        known.append(as_example(steps, step))
     return {kind: known for kind, known in found.items() if known}
+
+
+def as_example(steps: tuple[Step, ...], step: Step) -> Example:
+    """A step of these, with what it writes to."""
+    return (steps[step.sources[-1]], step) if step.writes else (step,)
 
 
 def steps_of(stage, x: list) -> tuple[Step, ...]:

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from command import program, tinystream
 from nodes import Listener
+from test_live_sources import open_times
 from test_several import TWO
 
 from tinystream.app.planning import plan_file
@@ -182,15 +183,27 @@ def run_beside(send) -> threading.Thread:
     return thread
 
 
+def send_in_true_time(mic: Server, imu: Server, steps: int, silent: range = range(0), faster: int = 1, unplug: bool = False) -> None:
+    """silent: steps in which the motion sends nothing, and is unplugged where that is said; faster: of the sound."""
+
+    def send():
+        pace = Pace()
+        for n in range(steps):
+            pace.wait()
+            mic.send(sound(faster * n, faster))
+            if unplug and n == silent.start:
+                imu.unplug()
+            if n not in silent:
+                imu.send(motion(n, 1))
+
+    run_beside(send)
+
+
 # --- what belongs together ------------------------------------------------------------------------------------
 
 
-def plan_of_two(two: Path) -> Plan:
-    return plan_file(two)
-
-
 def test_whatever_the_pieces_in_which_they_come_they_are_joined_as_a_replay_joins_them(two):
-    plan = plan_of_two(two)
+    plan = plan_file(two)
     mic, x = sound(0, 40)[:-7], motion(0, 40)
     whole = blocks_of(plan, (mic, x))
     rng = np.random.default_rng(1)
@@ -212,7 +225,7 @@ def test_whatever_the_pieces_in_which_they_come_they_are_joined_as_a_replay_join
 
 
 def test_it_ends_with_the_first_that_ends_and_not_before_its_last_block_is_used(two):
-    plan = plan_of_two(two)
+    plan = plan_file(two)
     join = Join(plan.names, plan.x)
     join.come(1, 0.0, motion(0, 1))
     join.come(1, 0.0, None)
@@ -226,7 +239,7 @@ def test_it_ends_with_the_first_that_ends_and_not_before_its_last_block_is_used(
 @pytest.mark.parametrize("who", [0, 1])
 def test_what_has_only_just_come_is_not_left_out_however_much_it_is(two, who):
     """A sender that is faster than true time."""
-    plan = plan_of_two(two)
+    plan = plan_file(two)
     join = Join(plan.names, plan.x)
     blocks = [sound(0, 40).reshape(-1, 5), motion(0, 40).reshape(-1, 3, 3)]
     for block in blocks[who]:
@@ -297,14 +310,7 @@ def test_whatever_is_lost_what_is_joined_was_heard_at_the_same_time(two, seed):
 def test_two_servers_in_true_time_are_heard_as_a_replay_of_their_recording(two, servers):
     mic, imu = servers
 
-    def send():
-        pace = Pace()
-        for n in range(30):
-            pace.wait()
-            mic.send(sound(n, 1))
-            imu.send(motion(n, 1))
-
-    run_beside(send)
+    send_in_true_time(mic, imu, 30)
     heard = Heard(two, (mic.text, imu.text), "python", 12 * 20)
     heard.is_what_a_replay_hears()
     assert len(heard.pieces) == 1 and heard.apart_s() == [0] and len(heard.events) >= 2
@@ -316,15 +322,7 @@ def test_a_stall_is_a_gap_of_both_and_behind_it_they_are_near(two, servers):
     """The motion loses 0.96 s that nobody tells; its server's connection stays."""
     mic, imu = servers
 
-    def send():
-        pace = Pace()
-        for n in range(60):
-            pace.wait()
-            mic.send(sound(n, 1))
-            if not 6 <= n < 22:
-                imu.send(motion(n, 1))
-
-    run_beside(send)
+    send_in_true_time(mic, imu, 60, silent=range(6, 22))
     heard = Heard(two, (mic.text, imu.text), "native", 12 * 16)
     heard.is_what_a_replay_hears()
     print(heard.apart_s(), heard.told)
@@ -336,14 +334,7 @@ def test_one_that_is_faster_is_held_near(two, servers):
     """Twice as many samples of the sound as there should be."""
     mic, imu = servers
 
-    def send():
-        pace = Pace()
-        for n in range(45):
-            pace.wait()
-            mic.send(sound(2 * n, 2))
-            imu.send(motion(n, 1))
-
-    run_beside(send)
+    send_in_true_time(mic, imu, 45, faster=2)
     heard = Heard(two, (mic.text, imu.text), "python", 12 * 20)
     heard.is_what_a_replay_hears()
     assert len(heard.pieces) >= 2 and any("mic was ahead of motion by" in told for told in heard.told), heard.told
@@ -354,17 +345,7 @@ def test_one_that_is_faster_is_held_near(two, servers):
 def test_one_that_was_unplugged_and_is_back_is_joined_with_what_is_heard_then(two, servers):
     mic, imu = servers
 
-    def send():
-        pace = Pace()
-        for n in range(80):
-            pace.wait()
-            mic.send(sound(n, 1))
-            if n == 6:
-                imu.unplug()
-            if not 6 <= n < 20:
-                imu.send(motion(n, 1))
-
-    run_beside(send)
+    send_in_true_time(mic, imu, 80, silent=range(6, 20), unplug=True)
     heard = Heard(two, (mic.text, imu.text), "native", 12 * 16)
     heard.is_what_a_replay_hears()
     print(heard.apart_s(), heard.told)
@@ -406,27 +387,10 @@ def test_frames_that_are_lost_on_one_line_are_left_out_of_the_other_to_the_sampl
             os.close(end)
 
 
-def open_times(name: str) -> int:
-    """How often this process has the file open."""
-    found = 0
-    for there in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):
-            found += str(there.readlink()) == name
-    return found
-
-
 def test_one_that_begins_late_meets_what_the_other_hears_then(two, servers):
     mic, imu = servers
 
-    def send():
-        pace = Pace()
-        for n in range(60):
-            pace.wait()
-            mic.send(sound(n, 1))
-            if n >= 14:
-                imu.send(motion(n, 1))
-
-    run_beside(send)
+    send_in_true_time(mic, imu, 60, silent=range(14))
     heard = Heard(two, (mic.text, imu.text), "python", 12 * 8)
     heard.is_what_a_replay_hears()
     assert len(heard.pieces) == 1 and abs(heard.apart_s()[0]) <= SLACK_S and heard.live.gaps == 0

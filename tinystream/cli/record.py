@@ -63,10 +63,11 @@ def record(
         tell_notes(live)
     if not live.blocks:
         raise RecordingError("nothing was recorded: no whole block has come", "is the source running?")
-    for name, one, files in parts(live, written):
+    each = parts(live, written)
+    for name, one, files in each:
         tell_recorded(plan.of_source(plan.names.index(name)) if name else plan, one, files, f"{name}: " if name else "")
     if as_json:
-        about = {name: json.loads(files.beside.read_text(encoding="utf-8")) for name, _, files in parts(live, written)}
+        about = {name: json.loads(files.beside.read_text(encoding="utf-8")) for name, _, files in each}
         print(json.dumps(about if plan.names else about[""], ensure_ascii=False))
 
 

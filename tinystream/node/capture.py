@@ -257,7 +257,6 @@ class PreRoll:
             fresh_start=blocks == 0 or bool(self.plan.duty and blocks % self.plan.duty.every == 0), learns=learns(self.plan),
         )  # fmt: skip
 
-
     def _channels(self) -> Any:
         """What they are; of several sources by their names."""
         each = [[column._asdict() for column in columns_of(plan)] for plan in self._each]

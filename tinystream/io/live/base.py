@@ -33,6 +33,10 @@ class Gap:
     exact: bool = True
 
 
+LOOK_S = 0.2
+"""From one look at whether to go on to the next, of a source that waits."""
+
+
 @dataclass(frozen=True, eq=False)
 class Beat:
     """A heartbeat of several sources.

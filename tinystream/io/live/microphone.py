@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinystream.errors import RecordingError
-from tinystream.io.live.base import Gap, Item, Live
+from tinystream.io.live.base import LOOK_S, Gap, Item, Live
 from tinystream.io.live.rate import RateMeter
 
 BACK_OFF_S = (0.5, 30.0)
 AHEAD_S = 2.0
 """Sound that may wait for the app; what comes beyond is an overrun."""
-LOOK_S = 0.2  # from one look at whether to go on to the next
 SILENT_S = 3.0  # without any block, and at least four blocks: the device is gone, whatever it says
 
 

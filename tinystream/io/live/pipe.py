@@ -11,9 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tinystream.errors import RecordingError
-from tinystream.io.live.base import Item, Live
-
-LOOK_S = 0.2
+from tinystream.io.live.base import LOOK_S, Item, Live
 
 
 class Pipe(Live):
